@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all soak compare ui lock clean dictionary release resource-docs settings-docs messages fault-table screenshots
+.PHONY: demo test check check-all coverage soak compare ui lock clean dictionary release resource-docs settings-docs messages fault-table screenshots bench
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -25,12 +25,20 @@ check: $(READY)
 check-all: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "check_all"
 
+# What the fast tests cover in their own processes; fails below the limit in pyproject.toml. The hosted checks run it.
+coverage: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not check_all and not soak" --cov --cov-report=term:skip-covered
+
 soak: $(READY)
 	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s
 
 # A sandbox, two real pulls, and every table of core held against the API row by row; options in COMPARE="--quirks all".
 compare: $(READY)
 	@$(BIN)/python -m fullscript_pipeline_tests.compare $(COMPARE)
+
+# Ours beside a floor, a limit or a peer, in less than ten minutes (benchmarks/README.md).
+bench: $(READY)
+	@$(BIN)/python benchmarks/bench.py
 
 # What users are told when the other side fails, into docs/operations.md.
 fault-table: $(READY)
@@ -72,25 +80,38 @@ $(READY): requirements.lock requirements-bootstrap.lock requirements-axe.lock py
 	@$(BIN)/python -m compileall -q -j 2 fullscript_pipeline
 	@touch $(READY)
 
-# The wheel and its source in dist/, their metadata checked, and a CycloneDX bill of materials of requirements.lock, development included.
-# The tools have an environment of their own: nothing of the project imports them.
+# The wheel and its source in dist/, their metadata checked, and a CycloneDX bill of materials of what the wheel runs with:
+# it is installed with requirements-run.lock, and each package says what it needs. The tools have an environment of
+# their own: nothing of the project imports them.
 RELEASE := $(VENV)/release
+RELEASED := $(VENV)/released
+INSTALL := $(BIN)/uv pip install --quiet --require-hashes --only-binary :all:
 release: $(READY)
 	@rm -rf dist build
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
 	@rm -rf build
-	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(RELEASE)
-	@$(BIN)/uv pip install --quiet --python $(RELEASE)/bin/python --require-hashes --only-binary :all: -r requirements-release.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(RELEASE)
+	@$(INSTALL) --python $(RELEASE)/bin/python -r requirements-release.lock
 	@$(RELEASE)/bin/twine check --strict dist/*.whl dist/*.tar.gz
-	@$(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json requirements.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(RELEASED)
+	@$(INSTALL) --python $(RELEASED)/bin/python -r requirements-run.lock
+	@$(BIN)/uv pip install --quiet --no-deps --python $(RELEASED)/bin/python dist/*.whl
+	@$(RELEASE)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json $(RELEASED)/bin/python
+	@# The version is in the package, where the tool does not read it.
+	@$(RELEASED)/bin/python -c "import json, pathlib, fullscript_pipeline as package; \
+	    file = pathlib.Path('dist/sbom.cdx.json'); bill = json.loads(file.read_text()); \
+	    bill['metadata']['component']['version'] = package.__version__; file.write_text(json.dumps(bill, indent=2))"
+	@$(RELEASED)/bin/fullscript-pipeline --version
 	@ls dist
 
 # Rewrites the locks from pyproject.toml; they name no index host.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
 lock: $(READY)
-	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --group dev --extra distributed pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -o requirements-run.lock
 	printf 'uv\nsetuptools\n' | $(LOCK) - -o requirements-bootstrap.lock
 	printf 'twine\ncyclonedx-bom\n' | $(LOCK) - -o requirements-release.lock
+	printf 'dbt-core>=1.9,<1.11\ndbt-duckdb>=1.9,<1.11\nduckdb==1.5.5\nduckdb-extension-httpfs==1.5.5\nipykernel\nnbclient\nnbformat\npandas\n' | $(LOCK) - -o requirements-cookbook.lock
 	printf 'axe-playwright-python\n' | $(LOCK) --no-deps - -o requirements-axe.lock
 
 clean:

@@ -1,4 +1,7 @@
-"""How fast the adherence engine is: a full recompute, a hundred patients, and the ratio to the day-by-day oracle.
+"""How fast the adherence engine is: all rows and a hundred patients, as frames and as the mart of a clinic.
+
+Beside it the limit (a scan, two windows and a group of the same fills in BIGINT) and the day-by-day oracle. What is
+measured is CPU time where a ratio is printed: it depends less on what else the machine does.
 
 PYTHONPATH=. python benchmarks/adherence.py [FILLS] [ROWS]
 """
@@ -10,11 +13,14 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from adherence_clinic import large_clinic
 from peak_memory import peak_mb
 
-from fullscript_pipeline.adherence import measure
+from fullscript_pipeline.adherence import build_adherence, measure, related_patients
 from fullscript_pipeline_tests.helpers import adherence_oracle
 
 AS_OF = date(2026, 1, 1)
@@ -59,8 +65,8 @@ def by_day(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:
     begun = time.perf_counter()
     bought: dict[object, list[adherence_oracle.Fill]] = {}
     for fill in fills.to_dict("records"):
-        one = adherence_oracle.Fill(fill["filled_on"].date(), Fraction(fill["units"]))
-        bought.setdefault((fill["patient_id"], fill["product_id"]), []).append(one)
+        order = adherence_oracle.Fill(fill["filled_on"].date(), Fraction(fill["units"]))
+        bought.setdefault((fill["patient_id"], fill["product_id"]), []).append(order)
     for key, pool in recommendations.groupby(["patient_id", "product_id"]):
         plans = [_plan(versions.to_dict("records")) for _, versions in pool.groupby("treatment_plan_id")]
         adherence_oracle.pool_figures(plans, bought.get(key, []), AS_OF)
@@ -71,9 +77,9 @@ def _plan(versions: list[dict[Hashable, Any]]) -> adherence_oracle.Plan:
     first = versions[0]
     doses = [
         adherence_oracle.Dose(
-            one["dose_from"].date(), Fraction(one["units_per_day_min"]), Fraction(one["units_per_day_max"])
+            dose["dose_from"].date(), Fraction(dose["units_per_day_min"]), Fraction(dose["units_per_day_max"])
         )
-        for one in versions
+        for dose in versions
     ]
     end = None if pd.isna(first["end"]) else first["end"].date()
     return adherence_oracle.Plan(first["treatment_plan_id"], first["start"].date(), end, tuple(doses))
@@ -83,6 +89,46 @@ def timed(recommendations: pd.DataFrame, fills: pd.DataFrame) -> float:
     begun = time.perf_counter()
     measure(recommendations, fills, AS_OF)
     return time.perf_counter() - begun
+
+
+LIMIT = """
+    CREATE OR REPLACE TABLE covered AS
+    SELECT
+        pool, sum(greatest(0, least(lasts_to, position + 400) - position))::BIGINT AS covered, max(lasts_to) AS lasts_to
+    FROM (
+        SELECT pool, position, bought + max(position - (bought - units)) OVER w AS lasts_to
+        FROM (
+            SELECT pool, day, units, day * 2 AS position, (sum(units) OVER w)::BIGINT AS bought
+            FROM fills
+            WINDOW w AS (PARTITION BY pool ORDER BY day ROWS UNBOUNDED PRECEDING)
+        )
+        WINDOW w AS (PARTITION BY pool ORDER BY day ROWS UNBOUNDED PRECEDING)
+    )
+    GROUP BY pool"""
+
+
+def limit(fills: pd.DataFrame) -> float:
+    """CPU seconds of what no engine of this kind can do without, in whole numbers that fit 64 bits; no id is read."""
+    pools, _ = pd.factorize(fills["patient_id"] + fills["product_id"])
+    days = fills["filled_on"].to_numpy().astype(DAY).astype("int64")
+    with duckdb.connect() as con:
+        con.register("arrow", pa.table({"pool": pools, "day": days, "units": fills["units"].to_numpy()}))
+        con.execute("CREATE TABLE fills AS FROM arrow")
+        begun = time.process_time()
+        con.execute(LIMIT)
+        return time.process_time() - begun
+
+
+def mart(orders: int, patients: int) -> tuple[float, float, float]:
+    """CPU seconds of a clinic's whole mart, and CPU and wall seconds of a hundred touched patients of it."""
+    clinic = large_clinic(patients, max(1, orders // patients))
+    begun = time.process_time()
+    build_adherence(clinic.con, "c1", AS_OF)
+    full = time.process_time() - begun
+    few = [f"p{number}" for number in range(0, patients, max(1, patients // 100))][:100]
+    begun, wall = time.process_time(), time.perf_counter()
+    build_adherence(clinic.con, "c1", AS_OF, patient_ids=related_patients(clinic.con, "c1", few))
+    return full, time.process_time() - begun, time.perf_counter() - wall
 
 
 def main() -> None:
@@ -102,10 +148,15 @@ def main() -> None:
     rows = recommendations["treatment_plan_id"].nunique()
     print(f"{len(fills):,} fills, {rows:,} rows: {full:.2f} s ({cpu:.2f} s CPU)", end="")
     print(f", peak {peak:,.0f} MiB ({before:,.0f} before)")
+    least = limit(fills)
+    print(f"limit, a scan, two windows and a group: {least:.2f} s CPU; measure() takes {cpu / least:.1f} times as long")
     print(f"100 patients ({len(few_rows)} doses, {len(few_fills)} fills): {few:.2f} s")
     print(f"the same 100 patients day by day: {oracle_seconds:.2f} s, {oracle_seconds / few:.0f} times as long")
     scaled = oracle_seconds * len(fills) / max(1, len(few_fills))
     print(f"day by day for all, by proportion: {scaled:,.0f} s, {scaled / full:,.0f} times as long")
+    whole, touched, wall = mart(fills_wanted, rows_wanted)
+    print(f"mart of {rows_wanted:,} patients: {whole:.2f} s CPU, {whole / least:.1f} times the limit")
+    print(f"mart of 100 touched patients among them: {touched:.2f} s CPU, {wall:.2f} s")
 
 
 if __name__ == "__main__":

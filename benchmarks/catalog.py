@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,11 @@ from peak_memory import peak_mb
 
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, digest_between, format_table
 from fullscript_pipeline.catalog.observed_days import end_of
+from fullscript_pipeline.cli.lazy_imports import freeze_imports
+from fullscript_pipeline.reports import ReportStore, render_catalog_digest
+from fullscript_pipeline.reports.language import page_language
+from fullscript_pipeline.reports.product_pages import CatalogDay, write_product_pages
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
@@ -103,6 +108,8 @@ def main() -> None:
     products = int(sys.argv[1]) if len(sys.argv) > 1 else 30_000
     days = int(sys.argv[2]) if len(sys.argv) > 2 else 365
     last = FIRST + timedelta(days=days - 1)
+    with freeze_imports():
+        pass  # garbage is collected as seldom as in a command
     with tempfile.TemporaryDirectory() as folder:
         _, snapshot = size_of(Path(folder), products, 1)
         warehouse, whole = timed("(writing the history)", lambda: size_of(Path(folder), products, days))
@@ -125,6 +132,19 @@ def main() -> None:
                 digest = digest_between(con, "us", FIRST, last, UTC, release=True)
             return len(format_table(digest).splitlines())
 
+        def page() -> int:
+            with warehouse.read() as con:
+                digest = digest_between(con, "us", FIRST, last, UTC, release=True)
+            return len(render_catalog_digest(digest, rendered_at=datetime.now(UTC), time_zone=UTC))
+
+        def product_pages() -> int:
+            store = ReportStore(Path(folder) / "reports")
+            of = CatalogDay(
+                region="us", since=FIRST, day=last, time_zone=UTC, rendered_text="now", language=page_language("en")
+            )
+            with warehouse.write() as con:
+                return write_product_pages(con, store, of)
+
         timed("daily change detection (the last day)", lambda: build(last))
         middle = FIRST + timedelta(days=days // 2)
         for name, first, to in (
@@ -136,8 +156,11 @@ def main() -> None:
             rows = timed(f"diff of {name}", lambda first=first, to=to: diff(first, to))  # type: ignore[misc]
             print(f"    {rows:,} changes")
         print(f"    {timed('the same as a digest on a terminal', table)} lines")
+        print(f"    {timed('the same as a page', page):,} bytes")
         rows = timed("the whole change table from nothing", lambda: build(None))
         print(f"    {rows:,} rows")
+        print(f"    {timed('the first page of every product that changed', product_pages):,} pages")
+        detach_all()  # nobody may write in a folder that is removed
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.sandbox.orders import order_plans
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
-from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
 
 OURS = [sys.executable, "-m", "fullscript_pipeline"]
 LONGEST = 300.0

@@ -43,7 +43,18 @@ def connected(store: StateStore) -> Clinic:
         return known[0]
     made = store.clinics.register("us-snd", "c1", "us", "Bench")
     now = clock.real_now()
-    store.tokens.save_grant(made, Grant("u1", "Staff", (), now, now + timedelta(hours=2), "access", "refresh"))
+    store.tokens.save_grant(
+        made,
+        Grant(
+            user_id="u1",
+            user_type="Staff",
+            scopes=(),
+            obtained_at=now,
+            expires_at=now + timedelta(hours=2),
+            access_token="access",  # noqa: S106 - of a mock server
+            refresh_token="refresh",  # noqa: S106
+        ),
+    )
     return made
 
 

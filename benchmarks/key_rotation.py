@@ -18,6 +18,7 @@ from fullscript_pipeline.encryption.key_strength import new_key
 from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import Delivery, StateStore
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.landing import Request, make_line
@@ -47,7 +48,7 @@ def fill_landing(settings: Settings, wanted: int) -> None:
     while made < wanted:
         file = FrameFile(folder / f"orders.{number}.open", settings.encryption_key)
         for page in range(100):
-            file.append(Request("orders", "k", page + 1), pages[page % 3])
+            file.append(Request(endpoint="orders", key="k", page=page + 1), pages[page % 3])
         file.finish()
         made, number = made + file.path.stat().st_size, number + 1
 
@@ -60,7 +61,9 @@ def main(warehouse_mb: int = 1_000, landing_mb: int = 100) -> None:
         settings = load_settings().model_copy(update={"data_dir": Path(folder), "encryption_key": old})
         settings.prepare_data_dir()
         with StateStore(settings.state_path, old) as store:
-            store.inbox.keep_deliveries([Delivery("us-snd", f"e-{one}", body=bytes(2_000)) for one in range(1_000)])
+            store.inbox.keep_deliveries(
+                [Delivery(server="us-snd", event_id=f"e-{one}", body=bytes(2_000)) for one in range(1_000)]
+            )
         fill_warehouse(settings, warehouse_mb * MB)
         fill_landing(settings, landing_mb * MB)
         filled_mb = peak_mb()
@@ -73,6 +76,7 @@ def main(warehouse_mb: int = 1_000, landing_mb: int = 100) -> None:
             flush=True,
         )
         _measure(both, plan.bytes_of_landing, plan.bytes_of_databases)
+        detach_all()
         print(f"peak {peak_mb():.0f} MB (when all was filled: {filled_mb:.0f})")
         if peak_mb() > MOST_MB:
             sys.exit(f"more than {MOST_MB} MB")

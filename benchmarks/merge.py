@@ -59,7 +59,14 @@ def main(stored: int = 20_000_000, number: int = 10_000, lines: int = 3) -> None
         for what, expected in (("changed", number), ("the same again", 0)):
             begun, cpu = time.monotonic(), time.process_time()
             with warehouse.write() as con:
-                context = Context("us-snd", "us", "c1", "k", datetime.now(UTC), "p")
+                context = Context(
+                    server="us-snd",
+                    region="us",
+                    clinic_id="c1",
+                    clinic_key="k",
+                    observed_at=datetime.now(UTC),
+                    pull_id="p",
+                )
                 counts = load(con, ORDERS, records, context, size=size)
             took = f"{time.monotonic() - begun:.2f} s, {time.process_time() - cpu:.2f} CPU s"
             print(f"{number} orders {what}: {took}, {counts.changed} written, peak {peak_mb():.0f} MB", flush=True)

@@ -22,7 +22,7 @@ from fullscript_pipeline.cli.subprocesses import sandbox_server
 from fullscript_pipeline.sandbox.client import SandboxControl
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.helpers.connected_clinic import free_redirect_uri
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 
 ROUNDS = 9
 

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fullscript_pipeline.cli.subprocesses import run_child  # noqa: E402
-from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port  # noqa: E402
+from fullscript_pipeline_tests.helpers.free_ports import free_port  # noqa: E402
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline  # noqa: E402
 
 RUN = [sys.executable, "-m", "fullscript_pipeline"]
 

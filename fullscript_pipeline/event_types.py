@@ -22,7 +22,7 @@ class Also(Enum):
     NOTICE = "nothing; the clinic is named in `doctor`, the check and an alert"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EventType:
     """A row of the table; the first whose `pattern` matches counts. `source` says where the rule is from."""
 
@@ -43,49 +43,68 @@ EVENT_FAMILIES: tuple[EventFamily, ...] = tuple(
 FAMILY_NAMES = tuple(family.name for family in EVENT_FAMILIES if family.name)
 
 # Types that mean more to the program than what is read again.
-PRODUCT_CREATED = EventType("product.created", "a product came into the catalog")
+PRODUCT_CREATED = EventType(pattern="product.created", happened="a product came into the catalog")
 KEY_ACTIVATED = EventType(
-    "clinic_key.activated", "an old integration was first used", (), "documented; nothing hangs on it"
+    pattern="clinic_key.activated",
+    happened="an old integration was first used",
+    source="documented; nothing hangs on it",
 )
-KEY_REVOKED = EventType("clinic_key.revoked", "the clinic withdrew its key", (Also.NOTICE,))
+KEY_REVOKED = EventType(pattern="clinic_key.revoked", happened="the clinic withdrew its key", also=(Also.NOTICE,))
+
+_LIKE_ITS_KIND = "not documented, read like its kind"
 
 # Add an event type here, before the patterns: one line. Its family follows from the beginning of the type.
 TYPES = (
-    EventType("patient.created", "a patient was added"),
-    EventType("patient.updated", "an attribute of a patient changed"),
-    EventType("patient.emancipated", "a dependent became independent", (Also.TIE,)),
-    EventType("patient.*merg*", "two patients became one", (Also.BELONGINGS,), "not documented, tolerated"),
+    EventType(pattern="patient.created", happened="a patient was added"),
+    EventType(pattern="patient.updated", happened="an attribute of a patient changed"),
+    EventType(pattern="patient.emancipated", happened="a dependent became independent", also=(Also.TIE,)),
     EventType(
-        "treatment_plan.created",
-        "a plan was activated",
-        (Also.LAB_ORDERS,),
-        "documented: activation lets the patient buy the plan's labs",
-    ),
-    EventType("treatment_plan.updated", "a plan was cancelled", (Also.LAB_ORDERS,), "documented; lab orders inferred"),
-    EventType(
-        "treatment_plan.recommendation.updated",
-        "a line of an active plan changed",
-        (Also.LAB_ORDERS,),
-        "documented; lab orders inferred",
+        pattern="patient.*merg*",
+        happened="two patients became one",
+        also=(Also.BELONGINGS,),
+        source="not documented, tolerated",
     ),
     EventType(
-        "order.placed",
-        "a patient bought something",
-        (Also.LAB_ORDERS,),
-        "documented: the only sign that a lab was bought",
+        pattern="treatment_plan.created",
+        happened="a plan was activated",
+        also=(Also.LAB_ORDERS,),
+        source="documented: activation lets the patient buy the plan's labs",
     ),
-    EventType("lab_order.updated", "a result came or was amended"),
+    EventType(
+        pattern="treatment_plan.updated",
+        happened="a plan was cancelled",
+        also=(Also.LAB_ORDERS,),
+        source="documented; lab orders inferred",
+    ),
+    EventType(
+        pattern="treatment_plan.recommendation.updated",
+        happened="a line of an active plan changed",
+        also=(Also.LAB_ORDERS,),
+        source="documented; lab orders inferred",
+    ),
+    EventType(
+        pattern="order.placed",
+        happened="a patient bought something",
+        also=(Also.LAB_ORDERS,),
+        source="documented: the only sign that a lab was bought",
+    ),
+    EventType(pattern="lab_order.updated", happened="a result came or was amended"),
     PRODUCT_CREATED,
-    EventType("product.updated", "a product or one of its variants changed"),
-    EventType("product.description.updated", "a product's description changed"),
+    EventType(pattern="product.updated", happened="a product or one of its variants changed"),
+    EventType(pattern="product.description.updated", happened="a product's description changed"),
     KEY_ACTIVATED,
     KEY_REVOKED,
-    EventType("patient.*", "unknown", (), "not documented, read like its kind"),
-    EventType("treatment_plan.*", "unknown", (Also.LAB_ORDERS,), "not documented, read like its kind"),
-    EventType("order.*", "unknown", (Also.LAB_ORDERS,), "not documented, read like its kind"),
-    EventType("lab_order.*", "unknown", (), "not documented, read like its kind"),
-    EventType("product.*", "unknown", (), "not documented, read like its kind"),
-    EventType("*", "unknown", (Also.NOTICE,), "not documented"),
+    EventType(pattern="patient.*", happened="unknown", source=_LIKE_ITS_KIND),
+    EventType(
+        pattern="treatment_plan.*",
+        happened="unknown",
+        also=(Also.LAB_ORDERS,),
+        source=_LIKE_ITS_KIND,
+    ),
+    EventType(pattern="order.*", happened="unknown", also=(Also.LAB_ORDERS,), source=_LIKE_ITS_KIND),
+    EventType(pattern="lab_order.*", happened="unknown", source=_LIKE_ITS_KIND),
+    EventType(pattern="product.*", happened="unknown", source=_LIKE_ITS_KIND),
+    EventType(pattern="*", happened="unknown", also=(Also.NOTICE,), source="not documented"),
 )
 _BY_PREFIX = {family.prefix: family for family in EVENT_FAMILIES}
 _INSIDE_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[ -]")

@@ -18,7 +18,7 @@ _PROC = Path("/proc")
 _ENDED = frozenset("ZX")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProcessIdentity:
     """`boot` and `namespace` are empty if the system does not provide them; `started` is in the system's own unit."""
 
@@ -31,7 +31,9 @@ class ProcessIdentity:
     @classmethod
     def current(cls) -> Self:
         """This process."""
-        return cls(*_here(), os.getpid(), _start_of(os.getpid()) or "")
+        machine, boot, namespace = _here()
+        pid = os.getpid()
+        return cls(machine=machine, boot=boot, namespace=namespace, pid=pid, started=_start_of(pid) or "")
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

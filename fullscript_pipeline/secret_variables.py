@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 # What the names of our secrets hold; an address may carry a token.
-_SECRET_WORDS = ("SECRET", "KEY", "TOKEN", "PEPPER", "PASSWORD", "ON_FAILURE_URL")
+_SECRET_WORDS = ("SECRET", "KEY", "TOKEN", "PEPPER", "PASSWORD", "ON_FAILURE_URL", "ON_RECOVERY_URL", "ON_CHANGE_URL")
 
 
 def is_secret(name: str) -> bool:

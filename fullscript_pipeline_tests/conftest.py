@@ -6,11 +6,15 @@ What does not belong here: fixtures of one room.
 import os
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+
 # pytest's own, and what opening an instance sets for Dagster.
-_MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME"}
+_MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE", "DAGSTER_HISTORY_URL"}
 
 
 def _unload_code_location() -> None:
@@ -37,3 +41,12 @@ def _environment_is_left_as_it_was() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _code_location_is_loaded_anew() -> None:
     _unload_code_location()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A real PostgreSQL; the test skips where none is installed."""
+    from fullscript_pipeline_tests.helpers.postgres_server import running_postgres  # noqa: PLC0415 - few need it
+
+    with running_postgres() as server:
+        yield server

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding-a-resource.md"
 PACKAGE = "fullscript_pipeline"
 # The last row of TYPES that is documented, in the source.
-_BEFORE = '    EventType("patient.*", '
+_BEFORE = '    EventType(pattern="patient.*", '
 # What the copy does with the example: two pulls, and a refresh of an event of the added type. Prints what it sees.
 _SCRIPT = """
 import json, sys
@@ -42,11 +42,17 @@ from fullscript_pipeline.state import LedgerEvent, StateStore
 settings, names, order_id = load_settings(), ("team", "roster"), sys.argv[2]
 codes = [pull(settings, PullOptions(only=names)) for _ in range(2)]
 warehouse = open_warehouse(settings)
-with StateStore(settings.state_path, settings.encryption_key) as store:
+with StateStore.open(settings) as store:
     clinic = store.clinics.all()[0]
     estimate = {line.resource: line.endpoint for line in estimate_clinic(None, clinic, settings.start_date)}
     event = LedgerEvent(
-        clinic.server, clinic.clinic_id, "event-1", "Order.shipped", order_id, clock.now().isoformat(), "webhook"
+        server=clinic.server,
+        clinic_id=clinic.clinic_id,
+        event_id="event-1",
+        event_type="Order.shipped",
+        resource_id=order_id,
+        created_at=clock.now().isoformat(),
+        seen_by="webhook",
     )
     store.events.record([event])
     target = make_target(

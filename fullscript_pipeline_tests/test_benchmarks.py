@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
 # A small size of each, and what it prints of its figures.
 BENCHMARKS = {
-    "adherence": (("3000", "600"), r"3,000 fills, [\d,]+ rows: [\d.]+ s"),
+    "adherence": (("3000", "600"), r"mart of 100 touched patients among them: [\d.]+ s CPU"),
     "catalog": (("300", "4"), r"the whole change table from nothing .* peak +[\d,]+ MiB"),
     "doctor": (("300",), r"is a refresh queued, one clinic +[\d.]+ CPU s"),
     "freshness": (
@@ -25,14 +25,25 @@ BENCHMARKS = {
     "ingest": (("--orders", "300", "--patients", "150", "--without", "dlt"), r"\| floor, again \| [\d.]+ \| [\d.]+ "),
     "key_rotation": (("20", "5"), r"warehouse, \d+ MB: [\d.]+ s, [\d.]+ CPU s, [\d.]+ MB/s"),
     "merge": (("3000000", "10000"), r"10000 orders the same again: .* 0 written, peak \d+ MB"),
-    "pages": (("25",), r"workbook [\d,]+ kB, ZIP [\d,]+ kB"),
+    "night": (("2", "8", "1"), r"among 2 clinics \([\d,]+ rows, [\d,]+ MiB\): [\d.]+ CPU s, [\d.]+ times"),
+    "pages": (("25",), r"a page; 25 cost [\d.]+ times 2\n.*workbook [\d,]+ kB, ZIP [\d,]+ kB"),
+    "portal": (("--seconds", "3"), r"all +150 answers .*\nerrors: 0 "),
     "receiver": (("--seconds", "2", "--rate", "20", "--burst", "20"), r"burst of 20 in 1 s, DuckDB held: .* lost=0"),
     "session": (("5",), r"session [\d.]+ ms: [-+][\d.]+ ms, ratio [\d.]+"),
     "structure": ((), r"one price, to the digest +\d+ functions, \d+ files"),
     "start": (("15",), r"a clinic's day, nothing changed +[\d.]+ s wall"),
 }
-# Started by `ingest`, or imported by several.
-PARTS = {"ingest_dlt", "ingest_floor", "ingest_measure", "ingest_ours", "ingest_server", "peak_memory"}
+# Started by `ingest`, or imported by several; `bench` starts the others (`make bench`).
+PARTS = {
+    "adherence_clinic",
+    "bench",
+    "ingest_dlt",
+    "ingest_floor",
+    "ingest_measure",
+    "ingest_ours",
+    "ingest_server",
+    "peak_memory",
+}
 
 
 def run(name: str, *sizes: str) -> str:

@@ -16,11 +16,23 @@ SHARED = {
     "loopback",
     "secret_variables",
     "plural",
+    "json_lines",
     "event_types",
     "machine_errors",
     "process_identity",
 }
-SHARED |= {"duckdb_memory", "ids", "json_text", "decompression", "private_files", "atomic_files", "trusted_files"}
+SHARED |= {
+    "duckdb_memory",
+    "ids",
+    "json_text",
+    "decompression",
+    "private_files",
+    "atomic_files",
+    "trusted_files",
+    "file_names",
+    "typed_rows",
+    "spreadsheet_text",
+}
 SHARED |= {"encryption", "regions", "servers", "resources"}
 MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
@@ -29,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resources": {"regions", "servers", "ids"},
     "api": SHARED,
     "state": SHARED | {"api"},
+    "probe": SHARED | {"api"},
     "warehouse": SHARED,
     "adherence": SHARED,
     "catalog": SHARED,
@@ -36,9 +49,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extraction": SHARED | {"api", "state", "warehouse"},
     "webhooks": SHARED | {"state"},
     "ui_access": SHARED,
+    "portal_store": SHARED,
+    "web": SHARED | {"api", "portal_store"},
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
-    "health": SHARED | {"api", "state", "warehouse", "refresh"},
-    "maintenance": SHARED | {"api", "state", "warehouse", "adherence", "catalog", "reports", "extraction"},
+    "health": SHARED | {"api", "state", "warehouse", "refresh", "probe"},
+    "maintenance": SHARED
+    | {"api", "state", "warehouse", "adherence", "catalog", "reports", "extraction", "portal_store"},
 }
 # Inside a room: which sub-room may import which. A sub-room may always import the modules beside the sub-rooms.
 WITHIN: dict[str, dict[str, set[str]]] = {

@@ -91,10 +91,18 @@ def test_units_keep_their_data_private() -> None:
         assert "0.0.0.0" not in text  # noqa: S104 - looked for, not bound
 
 
+def test_the_portal_is_started_without_the_settings_of_the_pipeline() -> None:
+    text = (DEPLOY / "systemd" / "fullscript-portal.service").read_text()
+    assert re.findall(r"^EnvironmentFile=(.+)$", text, re.MULTILINE) == ["/etc/fullscript-portal.env"]
+    hidden = re.findall(r"-/var/lib/fullscript-pipeline/(\S+)", text)
+    assert hidden == ["fullscript.duckdb", "state.sqlite", "landing", "backups"]
+    assert compose()["services"]["portal"]["env_file"] == "portal.env"
+
+
 def test_containers_are_reached_on_loopback_only_and_hold_no_secret() -> None:
     described = compose()
     services = described["services"]
-    assert set(services) == {"daemon", "webserver", "receiver"}
+    assert set(services) == {"daemon", "webserver", "receiver", "portal"}
     for name, service in services.items():
         assert service["read_only"] is True
         assert service["ulimits"]["core"] == 0
@@ -106,8 +114,24 @@ def test_containers_are_reached_on_loopback_only_and_hold_no_secret() -> None:
         # Locks and abandoned runs are told by process id: all must see the same ones.
         assert name == "daemon" or service["pid"] == "service:daemon"
     copied = [
-        line.split()[1:-1] for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line.startswith("COPY")
+        line.split()[1:-1]
+        for line in (DEPLOY / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY") and not line.startswith("COPY --from=build /wheel ")
     ]
     sources = {source for sources in copied for source in sources}
     assert all((ROOT / source).exists() for source in sources)
     assert not sources & {".", "data", ".env"}
+
+
+def test_the_image_is_made_from_the_wheel_for_another_user_and_has_a_health_check() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    assert "uv build --quiet --wheel" in text and "--editable" not in text
+    assert "\nUSER fullscript\n" in text and "\nHEALTHCHECK " in text
+    checked = {name for name, service in compose()["services"].items() if "healthcheck" in service}
+    assert checked == {"webserver", "receiver", "portal"}, "the daemon has the image's"
+
+
+def test_the_health_check_says_that_nothing_listens() -> None:
+    command = [sys.executable, str(DEPLOY / "health_check.py"), "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "no answer on port 1" in done.stderr

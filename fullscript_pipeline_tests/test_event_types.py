@@ -71,8 +71,8 @@ def test_every_type_that_the_program_names_is_in_the_table() -> None:
     prefixes = "|".join(family.prefix for family in EVENT_FAMILIES)
     literal = re.compile(rf"""["']((?:{prefixes})\.(?!id\b)[a-z_]+(?:\.[a-z_]+)?)["']""")
     documented = {row.pattern for row in TYPES if row.is_documented}
-    # What the sandbox plays without any documentation, and a template.
-    others = {"patient.merged", "patient.html"}
+    # What the sandbox plays without any documentation, a template, and a browser event of Embed.
+    others = {"patient.merged", "patient.html", "patient.selected"}
     package = DOCS.parent / "fullscript_pipeline"
     named = {
         name

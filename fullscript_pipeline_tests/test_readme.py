@@ -19,7 +19,7 @@ TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*
 
 def test_every_command_is_in_the_readme_and_the_reverse() -> None:
     section = README.split("## Commands")[1].split("## ")[0]
-    named = set(re.findall(r"^\| `([a-z]+)", section, re.MULTILINE))
+    named = set(re.findall(r"^\| `([a-z-]+)", section, re.MULTILINE))
     assert named == set(cli.list_commands(click.Context(cli)))
 
 
@@ -71,7 +71,7 @@ def test_every_check_of_doctor_has_its_line_and_the_reverse() -> None:
 
 def test_every_command_that_a_text_names_exists() -> None:
     for text in TEXTS:
-        for words in re.findall(r"fullscript-pipeline ([a-z]+(?: [a-z]+)?)", text.read_text()):
+        for words in re.findall(r"fullscript-pipeline ([a-z][a-z-]+(?: [a-z]+)?)", text.read_text()):
             first, _, second = words.partition(" ")
             command = cli.get_command(click.Context(cli), first)
             assert command is not None, (text.name, words)

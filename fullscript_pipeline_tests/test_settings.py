@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def test_defaults_are_the_contracts(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path / "data"
     assert settings.warehouse_path == tmp_path / "data" / "fullscript.duckdb"
     assert settings.reports_dir == tmp_path / "data" / "reports"
-    assert (str(settings.time_zone), settings.start_date) == ("UTC", date(2024, 1, 1))
+    assert (str(settings.time_zone), settings.start_date) == ("UTC", None)
     assert settings.requests_per_5_min == 4750
     assert settings.redirect_uri == "http://127.0.0.1:8765/callback"
     assert settings.encryption_key is None
@@ -168,7 +167,7 @@ def test_a_dotenv_that_others_may_write_or_that_shows_a_secret_is_refused(
     for mode in (0o620, 0o602, 0o666, 0o777):
         assert f"Other users can write the file {dotenv}" in loaded("FULLSCRIPT_SWEEP_DAYS=9\n", mode)
     assert loaded("FULLSCRIPT_SWEEP_DAYS=9\nFULLSCRIPT_PUBLISH_KEY=\n", 0o644) == ""
-    for name in ("PUBLISH_KEY", "US_SND_CLIENT_SECRET", "CA_WEBHOOK_SIGNATURE_KEYS", "ON_FAILURE_URL"):
+    for name in ("PUBLISH_KEY", "US_SND_CLIENT_SECRET", "CA_WEBHOOK_SIGNATURE_KEYS", "ON_FAILURE_URL", "ON_CHANGE_URL"):
         for mode in (0o640, 0o604):
             told = loaded(f"export FULLSCRIPT_{name}='a-secret'\n", mode)
             assert (
@@ -220,6 +219,7 @@ def test_a_file_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
         ("EXTRAS", "templates:all"), ("MART_MEMORY_MB", "100"),
         ("KEEP_LANDING_DAYS", "-1"), ("KEEP_LANDING_DAYS", "a year"),
         ("ON_FAILURE_COMMAND", "mail 'ops"), ("ON_FAILURE_URL", "ops.example.org"),
+        ("ON_CHANGE_COMMAND", "mail 'ops"), ("ON_CHANGE_URL", "ops.example.org"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

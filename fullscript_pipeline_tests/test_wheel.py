@@ -32,7 +32,7 @@ report = {"package": fullscript_pipeline.__file__, "texts": texts, "workspace": 
 Path(sys.argv[1]).write_text(json.dumps(report), encoding="utf-8")
 """
 
-pytestmark = pytest.mark.check_all
+pytestmark = [pytest.mark.check_all, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

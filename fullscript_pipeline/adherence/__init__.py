@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
-from fullscript_pipeline.adherence.mart import build_adherence, mart_day, related_patients
+from fullscript_pipeline.adherence.mart import build_adherence, mart_day, recount_statuses, related_patients
 from fullscript_pipeline.adherence.unread_dosages import UnreadDosage, UnreadGroup, group_by_reason, unread_dosages
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "mart_day",
     "measure",
     "parse_dosage",
+    "recount_statuses",
     "related_patients",
     "unread_dosages",
 ]

@@ -3,7 +3,10 @@
 What does not belong here: measures (sql/) and the warehouse (mart.py).
 """
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -11,6 +14,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -21,6 +25,10 @@ from fullscript_pipeline.settings import AdherencePolicy
 _KEY = ["patient_id", "treatment_plan_id", "product_id"]
 _RECOMMENDATION_COLUMNS = [*_KEY, "start", "end", "dose_from", "units_per_day_min", "units_per_day_max"]
 _FILL_COLUMNS = ["patient_id", "product_id", "filled_on", "units"]
+# What the engine holds in memory, whatever the frames' size: so many pools in each thread.
+POOLS_AT_A_TIME = 10_000
+MOST_THREADS = 4
+_Numbers = npt.NDArray[np.int64]
 
 
 def measure(
@@ -45,17 +53,39 @@ def measure(
     day = calendar_date(as_of)
     if day is None:
         raise UsageError("as_of is missing; give the first day that does not count, like 2026-11-23.")
-    with duckdb.connect(":memory:") as con:
-        engine.set_policy(con, day, policy or AdherencePolicy())
-        codes = _Codes()
-        con.register("adh_recommendation_frame", _recommendation_table(recommendations, codes))
-        con.register("adh_fill_frame", _fill_table(fills, codes))
-        con.execute(engine.sql_text("frames_input"))
-        con.unregister("adh_recommendation_frame")
-        con.unregister("adh_fill_frame")
-        engine.run(con)
-        results = con.execute(engine.sql_text("frames_output")).df()
-    return _with_keys(results, recommendations)
+    pools, fill_pools = _pool_numbers(recommendations, fills)
+    frames = _Frames(
+        recommendations=_recommendation_table(recommendations, pools),
+        fills=_fill_table(fills, fill_pools),
+        day=day,
+        policy=policy or AdherencePolicy(),
+    )
+    # Pools are independent, and DuckDB works outside the interpreter's lock: they are measured side by side.
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, MOST_THREADS)) as threads:
+        results = pd.concat(threads.map(frames.measure_pools, range(0, pools.max(initial=0) + 1, POOLS_AT_A_TIME)))
+    return _with_keys(results.sort_values("line", ignore_index=True), recommendations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Frames:
+    """Both frames as Arrow tables, with pool numbers."""
+
+    recommendations: pa.Table
+    fills: pa.Table
+    day: date
+    policy: AdherencePolicy
+
+    def measure_pools(self, first: int) -> pd.DataFrame:
+        """The results of POOLS_AT_A_TIME pools, from number `first` on."""
+        with duckdb.connect(":memory:", config={"threads": 1}) as con:
+            engine.set_policy(con, self.day, self.policy)
+            con.register("adh_recommendation_frame", self.recommendations)
+            con.register("adh_fill_frame", self.fills)
+            con.execute("SET VARIABLE adh_first_pool = ?", [first])
+            con.execute("SET VARIABLE adh_end_pool = ?", [first + POOLS_AT_A_TIME])
+            con.execute(engine.sql_text("frames_input"))
+            engine.run(con)
+            return con.execute(engine.sql_text("frames_output")).df()
 
 
 def _with_keys(results: pd.DataFrame, recommendations: pd.DataFrame) -> pd.DataFrame:
@@ -111,17 +141,31 @@ def _require(frame: object, columns: Sequence[str], name: str, date_column: str)
         raise UsageError(f"The {name} frame has no {date_column} in row {undated[0]}; give one or leave the row out.")
 
 
-class _Codes:
-    """A whole number for each different id: numbers join faster than texts. 1, 1.0 and "1" are one id."""
+def _pool_numbers(recommendations: pd.DataFrame, fills: pd.DataFrame) -> tuple[_Numbers, _Numbers]:
+    """The pool (patient and product) of each recommendation, from 0 on, and of each fill; -1: of none of them.
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    An order without its patient is nobody's, also not a patient's whose id is missing.
+    """
+    patient, buyer = _codes(recommendations["patient_id"], fills["patient_id"])
+    product, bought = _codes(recommendations["product_id"], fills["product_id"])
+    width = max(product.max(initial=0), bought.max(initial=0)) + 2
+    pools, pool_of_row = np.unique((patient + 1) * width + product + 1, return_inverse=True)
+    if not len(pools):
+        return pool_of_row, np.full(len(fills), -1)
+    pair = (buyer + 1) * width + bought + 1
+    place = np.searchsorted(pools, pair).clip(max=len(pools) - 1)
+    return pool_of_row, np.where((pools[place] == pair) & (buyer >= 0) & (bought >= 0), place, -1)
 
-    def of(self, column: "pd.Series[Any]", *, missing: int) -> pa.Array:
-        def number(value: object) -> int:
-            return self._numbers.setdefault(_id_text(value), len(self._numbers))
 
-        return _mapped(column, number, pa.int64()).fill_null(missing)
+def _codes(*columns: "pd.Series[Any]") -> list[_Numbers]:
+    """A whole number for each different id of the columns, -1 for a missing one. 1, 1.0 and "1" are one id."""
+    numbers: dict[str, int] = {}
+    codes = []
+    for column in columns:
+        places, distinct = pd.factorize(column.to_numpy(dtype=object) if column.dtype == object else column)
+        known = [numbers.setdefault(_id_text(value), len(numbers)) for value in distinct]
+        codes.append(np.array([*known, -1], dtype=np.int64)[places])
+    return codes
 
 
 def _id_text(value: object) -> str:
@@ -130,24 +174,21 @@ def _id_text(value: object) -> str:
     return str(value)
 
 
-def _recommendation_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
-    columns: dict[str, Any] = {name: codes.of(frame[name], missing=-1) for name in ("patient_id", "product_id")}
+def _recommendation_table(frame: pd.DataFrame, pools: _Numbers) -> pa.Table:
+    columns: dict[str, Any] = {"line": pa.array(np.arange(len(frame))), "pool_id": pa.array(pools)}
     columns["treatment_plan_id"] = _mapped(frame["treatment_plan_id"], _id_text, pa.string()).fill_null("")
     columns |= {name: _dates(frame[name]) for name in ("start", "end", "dose_from")}
-    columns["line"] = pa.array(np.arange(len(frame)))
     for bound in ("min", "max"):
         columns[f"{bound}_num"], columns[f"{bound}_den"] = _fractions(frame[f"units_per_day_{bound}"])
     return pa.table(columns)
 
 
-def _fill_table(frame: pd.DataFrame, codes: _Codes) -> pa.Table:
+def _fill_table(frame: pd.DataFrame, pools: _Numbers) -> pa.Table:
     num, den = _fractions(frame["units"])
     no = pa.array(np.zeros(len(frame), dtype=bool))
     return pa.table(
         {
-            # An order without its patient is nobody's, also not a patient's whose id is missing.
-            "patient_id": codes.of(frame["patient_id"], missing=-2),
-            "product_id": codes.of(frame["product_id"], missing=-2),
+            "pool_id": pa.array(pools),
             "filled_on": _dates(frame["filled_on"]),
             "num": num,
             "den": den,

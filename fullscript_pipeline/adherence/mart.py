@@ -3,7 +3,7 @@
 The tables' SQL is in sql/mart_*.sql, the measure in the engine. What does not belong here: transactions, files, pages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import product
@@ -13,13 +13,14 @@ import duckdb
 import pyarrow as pa
 
 from fullscript_pipeline.adherence import engine
-from fullscript_pipeline.adherence.dosage import fold_unit, parse_dosage
-from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit
+from fullscript_pipeline.adherence.dosage import TEXTS, fold_unit, parse_dosage
+from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, is_counted_form
 from fullscript_pipeline.settings import AdherencePolicy
 
-# Patients at a time: what a clinic of any size needs of memory (with 30 orders each, under 400 MB).
-BATCH = 10_000
-_TEXTS = ("amount", "frequency", "duration", "format", "additional_info")
+# Patients at a time, as many as have so many orders together: what a clinic of any size needs of memory (under 400 MB).
+ORDERS_PER_BATCH = 300_000
+# The unit of a dose that is a bare count: what a pack of capsules holds is what is counted.
+_PACKS_OWN = "the pack's own"
 
 
 def build_adherence(
@@ -40,19 +41,21 @@ def build_adherence(
     (default UTC) is the one in which the day of an observation is named.
     Runs inside the caller's transaction; the connection's default catalog is the warehouse.
     """
-    zone = (time_zone or ZoneInfo("UTC")).key
-    engine.set_policy(con, as_of + timedelta(days=1), policy or AdherencePolicy())
-    patients = _all_patients(con, clinic_id) if patient_ids is None else sorted(set(patient_ids))
+    policy = policy or AdherencePolicy()
+    engine.set_policy(con, as_of + timedelta(days=1), policy)
+    scope = {"clinic": clinic_id, "day": as_of, "zone": (time_zone or ZoneInfo("UTC")).key}
+    _set_scope(con, scope, is_everyone=patient_ids is None)
     if patient_ids is None:
         for name in ("adherence", "adherence_gaps", "adherence_timeline", "adherence_dose_periods"):
             con.execute(f"DELETE FROM marts.{name} WHERE clinic_id = ?", [clinic_id])
-    _set_scope(con, clinic_id, as_of, zone, is_everyone=patient_ids is None)
-    _run(con, "mart_0_named_orders")
-    rows = 0
-    for first in range(0, len(patients), BATCH):
-        rows += _build(con, patients[first : first + BATCH])
-    _set_patients(con, patients)
-    _run(con, "mart_8_history")
+        patients = _all_patients(con, clinic_id)
+        rows = sum(_build(con, batch, policy) for batch in _batches(con, clinic_id, patients))
+        _set_patients(con, patients)
+    else:
+        _set_patients(con, sorted(set(patient_ids)))
+        _run(con, "mart_7_delete")
+        rows = _build(con, sorted(set(patient_ids)), policy)
+    _run(con, "mart_8_daily", "mart_9_verdicts")
     engine.drop(con)
     return rows
 
@@ -61,22 +64,32 @@ def related_patients(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids
     """These patients, and those linked to them because an order of one names a plan of the other."""
     rows = con.execute(
         """
-        WITH named AS (
-            SELECT patient_id AS buyer_id, unnest(treatment_plan_ids) AS treatment_plan_id
+        WITH wanted AS (SELECT unnest($ids::VARCHAR[]) AS patient_id),
+        own_plans AS (
+            SELECT treatment_plan_id
+            FROM core.treatment_plans
+            SEMI JOIN wanted USING (patient_id)
+            WHERE clinic_id = $clinic
+        ),
+        named_by_own_orders AS (
+            SELECT unnest(treatment_plan_ids) AS treatment_plan_id
+            FROM core.orders
+            SEMI JOIN wanted USING (patient_id)
+            WHERE clinic_id = $clinic
+        ),
+        orders AS (
+            SELECT patient_id, unnest(treatment_plan_ids) AS treatment_plan_id
             FROM core.orders
             WHERE clinic_id = $clinic AND patient_id IS NOT NULL
-        ),
-        pairs AS (
-            SELECT n.buyer_id, p.patient_id AS owner_id
-            FROM named n
-            JOIN core.treatment_plans p USING (treatment_plan_id)
-            WHERE p.clinic_id = $clinic AND p.patient_id <> n.buyer_id
         )
-        SELECT unnest($ids::VARCHAR[]) AS patient_id
+        SELECT patient_id FROM wanted
         UNION
-        SELECT owner_id FROM pairs WHERE buyer_id IN (SELECT unnest($ids::VARCHAR[]))
+        SELECT patient_id FROM orders SEMI JOIN own_plans USING (treatment_plan_id)
         UNION
-        SELECT buyer_id FROM pairs WHERE owner_id IN (SELECT unnest($ids::VARCHAR[]))
+        SELECT patient_id
+        FROM core.treatment_plans
+        SEMI JOIN named_by_own_orders USING (treatment_plan_id)
+        WHERE clinic_id = $clinic AND patient_id IS NOT NULL
         ORDER BY patient_id
         """,
         {"clinic": clinic_id, "ids": list(patient_ids)},
@@ -90,6 +103,24 @@ def mart_day(con: duckdb.DuckDBPyConnection, clinic_id: str) -> date | None:
     return rows[0][0] if len(rows) == 1 else None
 
 
+def recount_statuses(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
+    """Count the products of the marts' day again, after rows were erased; no row left: erase all counts of the clinic.
+
+    Counts of earlier days stay: they name nobody, and nobody's part in them is known.
+    """
+    day = mart_day(con, clinic_id)
+    if day is None:
+        con.execute(
+            "DELETE FROM marts.adherence_daily WHERE clinic_id = ? "
+            "AND clinic_id NOT IN (SELECT clinic_id FROM marts.adherence)",
+            [clinic_id],
+        )
+        return
+    _set_scope(con, {"clinic": clinic_id, "day": day, "zone": "UTC"}, is_everyone=True)
+    _run(con, "mart_8_daily")
+    con.execute("DROP TABLE adh_scope")
+
+
 def _all_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     rows = con.execute(
         "SELECT DISTINCT patient_id FROM history.treatment_plans WHERE clinic_id = ? AND patient_id IS NOT NULL "
@@ -99,15 +130,34 @@ def _all_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[str]:
     return [patient_id for (patient_id,) in rows.fetchall()]
 
 
-def _set_scope(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date, zone: str, *, is_everyone: bool) -> None:
+def _batches(con: duckdb.DuckDBPyConnection, clinic_id: str, patient_ids: Sequence[str]) -> Iterator[list[str]]:
+    """The patients, in groups that together have about ORDERS_PER_BATCH orders."""
+    orders = dict(
+        con.execute(
+            "SELECT patient_id, count(*) FROM core.orders WHERE clinic_id = ? GROUP BY 1", [clinic_id]
+        ).fetchall()
+    )
+    batch: list[str] = []
+    in_batch = 0
+    for patient_id in patient_ids:
+        batch.append(patient_id)
+        in_batch += 1 + orders.get(patient_id, 0)
+        if in_batch >= ORDERS_PER_BATCH:
+            yield batch
+            batch, in_batch = [], 0
+    if batch:
+        yield batch
+
+
+def _set_scope(con: duckdb.DuckDBPyConnection, scope: Mapping[str, object], *, is_everyone: bool) -> None:
     con.execute(
         """
         CREATE OR REPLACE TEMP TABLE adh_scope AS
         SELECT
-            ?::VARCHAR AS clinic_id, ?::DATE AS day, ?::VARCHAR AS zone, ?::BOOLEAN AS is_everyone,
-            (SELECT any_value(region) FROM core.clinics WHERE clinic_id = ?) AS region
+            $clinic::VARCHAR AS clinic_id, $day::DATE AS day, $zone::VARCHAR AS zone, $everyone::BOOLEAN AS is_everyone,
+            (SELECT any_value(region) FROM core.clinics WHERE clinic_id = $clinic) AS region
         """,
-        [clinic_id, as_of, zone, is_everyone, clinic_id],
+        {**scope, "everyone": is_everyone},
     )
 
 
@@ -115,11 +165,11 @@ def _set_patients(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) ->
     _fill(con, "adh_wanted", pa.table({"patient_id": pa.array(patient_ids, pa.string())}))
 
 
-def _build(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str]) -> int:
-    """Replace the rows of these patients; returns how many rows of marts.adherence they have."""
+def _build(con: duckdb.DuckDBPyConnection, patient_ids: Sequence[str], policy: AdherencePolicy) -> int:
+    """Write the rows of these patients; returns how many rows of marts.adherence they have."""
     _set_patients(con, patient_ids)
-    _run(con, "mart_1_plans", "mart_2_lines")
-    dose_units = _read_dosages(con)
+    _run(con, "mart_0_orders", "mart_1_plans", "mart_2_lines")
+    dose_units = _read_dosages(con, assumes_pack_unit=policy.assume_pack_unit)
     _run(con, "mart_3_rows")
     _convert_units(con, dose_units)
     _run(con, "mart_4_fills", "mart_5_doses")
@@ -134,17 +184,19 @@ def _run(con: duckdb.DuckDBPyConnection, *steps: str) -> None:
         con.execute(engine.sql_text(step))
 
 
-def _read_dosages(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """adh_dosages: every distinct dosage text, read once. Returns the units the doses are in."""
-    columns = ", ".join(f"dosage_{name}" for name in _TEXTS)
+def _read_dosages(con: duckdb.DuckDBPyConnection, *, assumes_pack_unit: bool) -> list[str]:
+    """Write adh_dosages, a row per distinct dosage text; returns the units the doses are in."""
+    columns = ", ".join(f"dosage_{name}" for name in TEXTS)
     texts = con.execute(f"SELECT DISTINCT {columns} FROM adh_lines").fetchall()
     doses = [parse_dosage(*row) for row in texts]
-    table = {f"dosage_{name}": pa.array([row[at] for row in texts], pa.string()) for at, name in enumerate(_TEXTS)}
+    units = [dose.unit or (_PACKS_OWN if dose.counts_pack_unit and assumes_pack_unit else "") for dose in doses]
+    table = {f"dosage_{name}": pa.array([row[at] for row in texts], pa.string()) for at, name in enumerate(TEXTS)}
     table |= {
         "dosage_id": pa.array(range(len(texts)), pa.int64()),
         "dosage_text": pa.array([readable(*row) for row in texts], pa.string()),
         "status": pa.array([dose.status for dose in doses], pa.string()),
         "unit": pa.array([dose.unit for dose in doses], pa.string()),
+        "dose_unit": pa.array(units, pa.string()),
         "duration_days": pa.array([dose.duration_days for dose in doses], pa.int32()),
         "duration_kind": pa.array([dose.duration_kind for dose in doses], pa.string()),
         "reason": pa.array([dose.reason for dose in doses], pa.string()),
@@ -156,7 +208,7 @@ def _read_dosages(con: duckdb.DuckDBPyConnection) -> list[str]:
         table[f"{bound}_num"] = pa.array([rate and rate.numerator for rate in rates], pa.int64())
         table[f"{bound}_den"] = pa.array([rate and rate.denominator for rate in rates], pa.int64())
     _fill(con, "adh_dosages", pa.table(table))
-    return sorted({dose.unit or "" for dose in doses})
+    return sorted(set(units))
 
 
 def readable(
@@ -183,20 +235,24 @@ def _convert_units(con: duckdb.DuckDBPyConnection, dose_units: Sequence[str]) ->
         pa.table({"pack_unit": pa.array(list(factors), pa.string())} | _fraction_columns(list(factors.values()))),
     )
     pairs = list(product(dose_units, packs))
-    judged = [_conversion(fold_unit(dose), packs[pack]) for dose, pack in pairs]
+    judged = [_conversion(dose, packs[pack]) for dose, pack in pairs]
     table = {
         "dose_unit": pa.array([dose for dose, _ in pairs], pa.string()),
         "pack_unit": pa.array([pack for _, pack in pairs], pa.string()),
         "pack_base": pa.array([getattr(packs[pack], "base", None) for _, pack in pairs], pa.string()),
+        "pack_name": pa.array([getattr(packs[pack], "name", None) for _, pack in pairs], pa.string()),
         "problem": pa.array([problem for _, problem in judged], pa.string()),
     }
     _fill(con, "adh_conversions", pa.table(table | _fraction_columns([factor for factor, _ in judged])))
 
 
-def _conversion(dose: Unit | None, pack: Unit | None) -> tuple[Fraction | None, str | None]:
+def _conversion(dose_unit: str, pack: Unit | None) -> tuple[Fraction | None, str | None]:
     """Base units in one dose unit, or the reason why the dose cannot be counted in this pack."""
     if pack is None:
         return None, "missing_units"
+    if dose_unit == _PACKS_OWN:
+        return (pack.factor, None) if is_counted_form(pack) else (None, "unit_mismatch")
+    dose = fold_unit(dose_unit)
     factor = base_per_dose_unit(dose, pack) if dose else None
     if factor is not None:
         return factor, None

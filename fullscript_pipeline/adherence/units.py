@@ -12,7 +12,7 @@ from typing import Literal
 Kind = Literal["form", "volume", "weight", "ounce", "strength", "unknown"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """A folded unit: `name` for people, `base` (`form:capsule`, `volume`, `weight`) and how many base units one is.
 
@@ -35,6 +35,12 @@ _MILLIGRAMS = {
 _STRENGTHS = {"iu", "cfu", "billion cfu", "million cfu", "billion", "%", "mcg dfe", "mg ne", "mcg rae", "meq"}
 # Words for whatever is swallowed whole: they mean the format they stand beside.
 _SWALLOWED = {"capsule", "tablet", "softgel", "caplet"}
+# More of these a day is a strength that lost its unit: nobody takes 500 capsules.
+_MOST_PIECES_A_DAY = 50
+_PIECES = _SWALLOWED | {"pill", "gummy", "lozenge", "chewable"}
+# A bare count up to this is read in the unit of a pack of these forms.
+MOST_PIECES_AT_A_TIME = 12
+_COUNTED_FORMS = _SWALLOWED | {"gummy", "lozenge", "packet"}
 
 
 def unit_named(name: str) -> Unit:
@@ -43,19 +49,19 @@ def unit_named(name: str) -> Unit:
     An "ounce" is marked as such: beside a pack measured by volume it is a fluid ounce, else a weight.
     """
     if name in _MILLILITRES:
-        return Unit(name, "volume", "volume", Fraction(_MILLILITRES[name]))
+        return Unit(name=name, kind="volume", base="volume", factor=Fraction(_MILLILITRES[name]))
     if name in _MILLIGRAMS:
-        return Unit(name, "weight", "weight", _MILLIGRAMS[name])
+        return Unit(name=name, kind="weight", base="weight", factor=_MILLIGRAMS[name])
     if name == "ounce":
-        return Unit(name, "ounce", "weight", Fraction(28_000))
+        return Unit(name=name, kind="ounce", base="weight", factor=Fraction(28_000))
     if name in _STRENGTHS:
-        return Unit(name, "strength", None, Fraction(1))
-    return Unit(name, "form", f"form:{name}", Fraction(1))
+        return Unit(name=name, kind="strength", base=None, factor=Fraction(1))
+    return Unit(name=name, kind="form", base=f"form:{name}", factor=Fraction(1))
 
 
 def unknown_unit(text: str) -> Unit:
     """A word that is no unit: a powder or an oil is a substance."""
-    return Unit(text, "unknown", None, Fraction(1))
+    return Unit(name=text, kind="unknown", base=None, factor=Fraction(1))
 
 
 def base_per_dose_unit(dose: Unit, pack: Unit) -> Fraction | None:
@@ -65,6 +71,16 @@ def base_per_dose_unit(dose: Unit, pack: Unit) -> Fraction | None:
     if dose.base is None or dose.base != pack.base:
         return None
     return dose.factor
+
+
+def is_counted_form(pack: Unit) -> bool:
+    """Whether a count that names no unit counts these."""
+    return pack.name in _COUNTED_FORMS
+
+
+def is_believable(unit: Unit, number: Fraction) -> bool:
+    """Whether somebody takes so many of the unit in a day."""
+    return unit.name not in _PIECES or number <= _MOST_PIECES_A_DAY
 
 
 def is_pill_for(named: Unit, format_unit: Unit) -> bool:

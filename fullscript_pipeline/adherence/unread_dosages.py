@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from fullscript_pipeline.adherence.dosage import Dosage, parse_dosage
+from fullscript_pipeline.adherence.dosage import TEXTS, Dosage, parse_dosage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UnreadDosage:
     """`lines`: recommendations with this text; `what`: the dosage or its duration; `reason` in words."""
 
@@ -41,29 +41,27 @@ def unread_dosages(con: duckdb.DuckDBPyConnection, clinic_ids: Sequence[str]) ->
         [list(clinic_ids)],
     ).fetchall()
     causes = ((row, _unread(parse_dosage(*row[1:]))) for row in rows)
-    return [UnreadDosage(row[0], *cause, *row[1:]) for row, cause in causes if cause]
+    return [
+        UnreadDosage(lines=lines, what=cause[0], reason=cause[1], **dict(zip(TEXTS, texts, strict=True)))
+        for (lines, *texts), cause in causes
+        if cause
+    ]
 
 
 def _unread(dosage: Dosage) -> tuple[str, str] | None:
     """Which part could not be read, and why."""
     if dosage.status == "unparsable":
-        return "dosage", _cause(dosage) or "it gives no clear daily amount"
+        return "dosage", dosage.problem or "it gives no clear daily amount"
     if dosage.status == "open_range":
         return "dosage", f"it gives only {'an upper' if dosage.units_per_day_min is None else 'a lower'} limit"
     if dosage.status == "ok" and dosage.unit is None:
         return "dosage", "it does not say in which unit (capsule, mL, ...)"
     if dosage.duration_kind == "unparsable":
-        return "duration", _cause(dosage) or "it is no length of time"
+        return "duration", dosage.problem or "it is no length of time"
     return None
 
 
-def _cause(dosage: Dosage) -> str | None:
-    if dosage.not_understood:
-        return f"not understood: {', '.join(dosage.not_understood)}"
-    return dosage.problem
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UnreadGroup:
     """Texts that could not be read for one reason: how many, on how many recommendations, and the most frequent."""
 
@@ -77,5 +75,8 @@ def group_by_reason(unread: Sequence[UnreadDosage]) -> list[UnreadGroup]:
     groups: dict[tuple[str, str], list[UnreadDosage]] = {}
     for text in unread:
         groups.setdefault((text.what, text.reason.casefold()), []).append(text)
-    unread_groups = [UnreadGroup(sum(text.lines for text in texts), len(texts), texts[0]) for texts in groups.values()]
+    unread_groups = [
+        UnreadGroup(lines=sum(text.lines for text in texts), texts=len(texts), example=texts[0])
+        for texts in groups.values()
+    ]
     return sorted(unread_groups, key=lambda group: -group.lines)

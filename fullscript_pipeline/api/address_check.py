@@ -48,7 +48,15 @@ def check_api_address(server: ServerSettings, first: Outcome | None = None) -> b
                 raise WrongAddress(request, what, api_url_advice(server.name))
         # A server may hide its endpoints from clients without a token, but not the token endpoint.
         url = f"{server.api_url}/oauth/token"
-        if _is_api(_send(client, HttpRequest("oauth/token", server.name, url, json={"grant_type": "none"}))) is False:
+        if (
+            _is_api(
+                _send(
+                    client,
+                    HttpRequest(endpoint="oauth/token", server=server.name, url=url, json={"grant_type": "none"}),
+                )
+            )
+            is False
+        ):
             raise wrong_address_error(request)
     return False
 
@@ -60,7 +68,7 @@ def check_sign_in_page(server: ServerSettings, redirect_uri: str) -> bool:
     """
     url = authorize_url(server, redirect_uri, secrets.token_urlsafe(8))
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
-        page = _send(client, HttpRequest("oauth/authorize", server.name, url, accept="text/html"))
+        page = _send(client, HttpRequest(endpoint="oauth/authorize", server=server.name, url=url, accept="text/html"))
     if isinstance(page, FullscriptError):
         return _is_redirect(page)
     blamed = page.status in (401, 422) and _BLAMES_THE_APP.search(page.body)
@@ -82,7 +90,7 @@ def _raise_if_of_another_server(server: ServerSettings) -> None:
         owner = server_at(url)
         if owner not in (None, server.name):
             raise WrongAddress(
-                HttpRequest(endpoint, server.name, url).request_summary(),
+                HttpRequest(endpoint=endpoint, server=server.name, url=url).request_summary(),
                 f"this is an address of the server {owner}",
                 f"Set {server.variable(suffix)} to the one of {server.name}, or leave it away.",
             )
@@ -110,7 +118,7 @@ def _is_redirect(problem: FullscriptError) -> bool:
 
 
 def _clinic_request(server: ServerSettings, address: str) -> HttpRequest:
-    return HttpRequest("clinic", server.name, f"{address}/clinic")
+    return HttpRequest(endpoint="clinic", server=server.name, url=f"{address}/clinic")
 
 
 def _likely_addresses(address: str) -> Iterator[str]:

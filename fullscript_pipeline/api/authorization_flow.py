@@ -18,6 +18,7 @@ from fullscript_pipeline.api.address_check import check_api_address, check_sign_
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.connect_store import ConnectStore
 from fullscript_pipeline.api.errors import ConnectRefused, FullscriptError, InvalidGrant
+from fullscript_pipeline.api.fixed_token import FixedToken
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import GrantedTokens, TokenEndpoint, authorize_url
 from fullscript_pipeline.api.oauth_callback_server import CallbackServer, PageAnswer
@@ -36,7 +37,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConnectResult:
     """The connected clinic and user, and the scopes. `missing_read_scopes`: what each missing scope costs, in words."""
 
@@ -48,7 +49,7 @@ class ConnectResult:
     write_scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DisconnectResult:
     """The result of a disconnect.
 
@@ -58,22 +59,6 @@ class DisconnectResult:
     clinic: ClinicRef
     not_revoked: str | None
     exit_code: int = 0
-
-
-class _FixedToken:
-    """The token source of the first request, before a grant is stored."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def access_token(self) -> str:
-        return self._token
-
-    def renew(self, rejected: str) -> str:
-        return rejected
-
-    def confirm_used(self, token: str) -> None:
-        """Does nothing: there is no older token pair."""
 
 
 class ConnectFlow:
@@ -160,37 +145,8 @@ class ConnectFlow:
             self._done.set()
 
     def _complete(self, query: str) -> ConnectResult:
-        """Checks the callback, exchanges its code, reads the clinic, and stores the clinic and its grant."""
-        code = self._checked_code(query)
-        server = self._server
-        budget = self._store.budgets.of_app(server.name, server.client_id or "", self._settings.requests_per_5_min)
-        with HttpClient() as client:
-            try:
-                answer = TokenEndpoint(server, self._settings.redirect_uri, client, budget).exchange_code(code)
-            except InvalidGrant as problem:
-                raise ConnectRefused(
-                    f"The server does not take the code of this sign-in (X-Request-Id {problem.request_id}): it is "
-                    "used or too old. Run `connect` again."
-                ) from None
-            nobody = ClinicRef(server.name, answer.clinic_id or "", "(connecting)", server.region)
-            session = ClinicSession(
-                nobody, server.api_url, client=client, tokens=_FixedToken(answer.access_token), budget=budget
-            )
-            record = session.fetch_object("clinic").record
-            visible = _patients_visible(session, answer)
-        name = record.get("name")
-        clinic = self._store.clinics.register(
-            server.name, str(record["id"]), server.region, name if isinstance(name, str) else None
-        )
-        self._store.tokens.save_grant(clinic, _grant(answer, visible))
-        return ConnectResult(
-            clinic=clinic,
-            user_id=answer.user_id or "",
-            user_type=answer.user_type or "",
-            scopes=answer.scopes,
-            missing_read_scopes=missing_read_scopes(answer.scopes),
-            write_scopes=write_scopes(answer.scopes),
-        )
+        """Checks the callback, then stores the clinic and its grant."""
+        return connect_with_code(self._settings, self._store, self._server, self._checked_code(query))
 
     def _checked_code(self, query: str) -> str:
         """Returns the code of a callback with a valid state: ours, unused, not expired.
@@ -220,6 +176,52 @@ class _ForeignCallback(ConnectRefused):
     """A callback that does not belong to this attempt; the right one may still arrive."""
 
 
+def connect_with_code(
+    settings: Settings, store: ConnectStore, server: ServerSettings, code: str, *, clinic_id: str | None = None
+) -> ConnectResult:
+    """Exchanges the code of a sign-in, reads the clinic, and stores the clinic and its grant.
+
+    `clinic_id`: the only clinic that may be connected; access to another one is revoked. Raises ConnectRefused if the
+    server rejects the code, or for another clinic, and errors of `api.errors` if the server fails.
+    """
+    budget = store.budgets.of_app(server.name, server.client_id or "", settings.requests_per_5_min)
+    with HttpClient() as client:
+        endpoint = TokenEndpoint(server, settings.redirect_uri, client, budget)
+        answer = _exchange_code(endpoint, code)
+        nobody = ClinicRef(
+            server=server.name, clinic_id=answer.clinic_id or "", clinic_key="(connecting)", region=server.region
+        )
+        session = ClinicSession(
+            nobody, server.api_url, client=client, tokens=FixedToken(answer.access_token), budget=budget
+        )
+        record = session.fetch_object("clinic").record
+        if clinic_id is not None and str(record["id"]) != clinic_id:
+            endpoint.revoke(answer.access_token, nobody.clinic_key)
+            raise ConnectRefused("Somebody of another clinic has approved the access: nothing was connected.")
+        visible = _patients_visible(session, answer)
+    name = record.get("name") if isinstance(record.get("name"), str) else None
+    clinic = store.clinics.register(server.name, str(record["id"]), server.region, name)
+    store.tokens.save_grant(clinic, _grant(answer, visible))
+    return ConnectResult(
+        clinic=clinic,
+        user_id=answer.user_id or "",
+        user_type=answer.user_type or "",
+        scopes=answer.scopes,
+        missing_read_scopes=missing_read_scopes(answer.scopes),
+        write_scopes=write_scopes(answer.scopes),
+    )
+
+
+def _exchange_code(endpoint: TokenEndpoint, code: str) -> GrantedTokens:
+    try:
+        return endpoint.exchange_code(code)
+    except InvalidGrant as problem:
+        raise ConnectRefused(
+            f"The server does not take the code of this sign-in (X-Request-Id {problem.request_id}): it is "
+            "used or too old. Run `connect` again."
+        ) from None
+
+
 def disconnect(
     settings: Settings, store: ConnectStore, clinic: ClinicRef, user_id: str | None = None
 ) -> DisconnectResult:
@@ -243,13 +245,14 @@ def disconnect(
             else:
                 store.revocations.forget_grant(clinic, grant.user_id)
     if not_revoked is None:
-        return DisconnectResult(clinic, None)
+        return DisconnectResult(clinic=clinic, not_revoked=None)
     return DisconnectResult(
-        clinic,
-        f"The server has not confirmed that the access of clinic {clinic.clinic_key} is revoked: its tokens are not "
-        f"used any more and kept to be revoked. Run `fullscript-pipeline disconnect {clinic.clinic_key}` again, or "
-        f"remove the app in the Fullscript web app and then run it. {not_revoked}",
-        not_revoked.exit_code,
+        clinic=clinic,
+        not_revoked=f"The server has not confirmed that the access of clinic {clinic.clinic_key} is revoked: its "
+        "tokens are not used any more and kept to be revoked. Run "
+        f"`fullscript-pipeline disconnect {clinic.clinic_key}` again, or remove the app in the Fullscript web app and "
+        f"then run it. {not_revoked}",
+        exit_code=not_revoked.exit_code,
     )
 
 

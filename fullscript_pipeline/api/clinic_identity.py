@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClinicRef:
     """A connected clinic. `clinic_key` is our slug for partition keys and logs; `clinic_id` is the vendor's id."""
 
@@ -18,7 +18,7 @@ class ClinicRef:
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grant:
     """What one user of a clinic granted us. Times are UTC, by this machine's clock; tokens stay out of the repr.
 

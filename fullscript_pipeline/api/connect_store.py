@@ -5,6 +5,7 @@ What does not belong here: what a session uses (`session_factory`); what the par
 
 from typing import Literal, Protocol
 
+from fullscript_pipeline.api.assumptions import ServerFacts
 from fullscript_pipeline.api.clinic_identity import ClinicRef, Grant
 from fullscript_pipeline.api.session_factory import SessionStore
 from fullscript_pipeline.api.tokens import GrantStore
@@ -31,7 +32,7 @@ class Revocations(Protocol):
     def forget_grant(self, clinic: ClinicRef, user_id: str) -> None: ...
 
 
-class EnvironmentKind(Protocol):
+class EnvironmentKind(ServerFacts, Protocol):
     """What kind of servers the data directory is for."""
 
     def set_environment_kind(self, kind: Literal["sandbox", "production"]) -> None: ...

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from fullscript_pipeline.errors import ConfigurationError, NeedsConnect, PipelineError, ServiceUnavailable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RequestSummary:
     """A request, as an error message may describe it. `url` is redacted already; `clinic` is the clinic key."""
 

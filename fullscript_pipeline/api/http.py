@@ -45,16 +45,16 @@ _LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16)
 _USER_AGENT = "fullscript-pipeline"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request to send. `json` makes it a POST; only the OAuth token calls are POSTs."""
+    """A request to send. `json` makes it a POST: the OAuth token calls, and the portal's links into Fullscript."""
 
     endpoint: str
     server: str
     url: str
     clinic: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
-    json: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Mapping[str, Any] | None = field(default=None, repr=False)
     bearer: str | None = field(default=None, repr=False)
     accept: str = "application/json"
     # The URL for error messages, if the real one holds ids of a person's objects.
@@ -82,7 +82,7 @@ class HttpRequest:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HttpResponse:
     """A received response: status, X-Request-Id, some headers as sent, the body (bounded, never in the repr)."""
 
@@ -93,6 +93,7 @@ class HttpResponse:
     body: bytes = field(repr=False)
     date: str | None = None
     age: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def request_summary(self) -> RequestSummary:
         return self.request.request_summary(self.status, self.request_id)
@@ -170,13 +171,11 @@ class HttpClient:
             body=body,
             date=response.headers.get("date"),
             age=response.headers.get("age"),
+            headers=response.headers,
         )
         if 300 <= received.status < 400:
-            raise BadResponse(
-                received.request_summary(),
-                "the server sends us elsewhere, and we follow no redirect",
-                "Check its API_URL setting.",
-            )
+            what = "the server sends us elsewhere, and we follow no redirect"
+            raise BadResponse(received.request_summary(), what, "Check its API_URL setting.")
         return received
 
     def _read(self, request: HttpRequest, response: httpx.Response) -> bytes:

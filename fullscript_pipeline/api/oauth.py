@@ -26,7 +26,7 @@ _UNKNOWN_TOKEN = frozenset({"invalid_token", "invalid_grant"})
 _NOT_THERE = frozenset({404, 405, 410})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GrantedTokens:
     """A new token pair. Times are by our clock (UTC): a wrong server clock must not make a token look expired."""
 
@@ -116,7 +116,9 @@ class TokenEndpoint:
 
     def _send(self, path: str, body: Mapping[str, str], clinic: str | None) -> HttpResponse:
         self._budget.acquire("present")
-        request = HttpRequest(path, self._server.name, f"{self._server.api_url}/{path}", clinic, json=body)
+        request = HttpRequest(
+            endpoint=path, server=self._server.name, url=f"{self._server.api_url}/{path}", clinic=clinic, json=body
+        )
         return self._client.send(request)
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:

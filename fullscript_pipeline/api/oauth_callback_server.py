@@ -52,6 +52,15 @@ class CallbackServer:
         self._server.server_close()
 
 
+_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Connection", "close"),
+)
+
+
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -83,14 +92,7 @@ def _handler(
             title = "Connected" if status == 200 else "Not connected"
             body = _PAGE.format(title=title, sentence=html.escape(sentence)).encode()
             self.send_response(status)
-            for name, content in (
-                ("Content-Type", "text/html; charset=utf-8"),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                ("Content-Security-Policy", "default-src 'none'"),
-                ("Referrer-Policy", "no-referrer"),
-                ("Connection", "close"),
-            ):
+            for name, content in (*_HEADERS, ("Content-Length", str(len(body)))):
                 self.send_header(name, content)
             self.end_headers()
             self.wfile.write(body)

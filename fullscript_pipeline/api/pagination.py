@@ -14,7 +14,7 @@ from fullscript_pipeline.api.response_parsing import Meta, Page, Record, check_p
 from fullscript_pipeline.api.thread_pool import iter_completed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FetchedPage:
     """A fetched page, before it is known whether it is the last."""
 

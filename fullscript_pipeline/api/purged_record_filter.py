@@ -54,20 +54,22 @@ def drop_purged_records(page: Page, endpoint: Endpoint, purged: PurgedIds | None
 
 
 def drop_purged_mentions(
-    record: Record, endpoint: Endpoint, purged: PurgedIds | None, request: RequestSummary
+    record: Record, endpoint: Endpoint, purged: PurgedIds | None, request: Callable[[], RequestSummary]
 ) -> Record:
     """Returns the object without mentions of purged people. Raises PurgedObjectError if it belongs to one."""
     if purged is None or endpoint.path.startswith(_CATALOG):
         return record
     if is_about_purged(record, endpoint, purged):
-        raise _purged_object_error(request)
+        raise _purged_object_error(request())
     return mask_mentions(record, purged)
 
 
-def refuse_purged_ids(parameters: Mapping[str, str], purged: PurgedIds | None, request: RequestSummary) -> None:
+def refuse_purged_ids(
+    parameters: Mapping[str, str], purged: PurgedIds | None, request: Callable[[], RequestSummary]
+) -> None:
     """Raises PurgedObjectError for a request with an id of a purged person, before it is sent."""
     if purged is not None and any(parameter in purged for parameter in parameters.values()):
-        raise _purged_object_error(request)
+        raise _purged_object_error(request())
 
 
 def is_about_purged(record: Record, endpoint: Endpoint, purged: PurgedIds) -> bool:

@@ -18,7 +18,7 @@ Record = dict[str, Any]
 PAGE_SIZE = 100  # the vendor's maximum; a server may ignore it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """A page as received. `fetched_at` is UTC by the data's clock; `unexpected_wrapper` is a drift to report.
 
@@ -37,7 +37,7 @@ class Page:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SingleRecord:
     """An object as received."""
 
@@ -47,7 +47,7 @@ class SingleRecord:
     unexpected_wrapper: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Meta:
     """The parsed `meta`; None for what is absent. `has_next` None: not stated."""
 
@@ -104,7 +104,7 @@ def parse_meta(body: Any) -> Meta:
     """Parses the `meta` of a list response; all None without `meta`. Numbers may be text."""
     meta = body.get("meta") if isinstance(body, dict) else None
     if not isinstance(meta, dict):
-        return Meta(None, None, None, None)
+        return Meta(current_page=None, total_pages=None, total_count=None, has_next=None)
     current, pages = _number(meta.get("current_page")), _number(meta.get("total_pages"))
     has_next: bool | None = None
     if "next_page" in meta:
@@ -116,7 +116,9 @@ def parse_meta(body: Any) -> Meta:
     if current is not None and pages is not None:
         # A page too many costs one request, a page too few loses records, so any sign of another page counts.
         has_next = bool(has_next) or current < pages
-    return Meta(current, pages, _number(meta.get("total_count")), has_next)
+    return Meta(
+        current_page=current, total_pages=pages, total_count=_number(meta.get("total_count")), has_next=has_next
+    )
 
 
 def check_page_number(number: int, meta: Meta, request: RequestSummary) -> None:

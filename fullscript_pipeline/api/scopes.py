@@ -19,7 +19,7 @@ def missing_read_scopes(scopes: Iterable[str]) -> dict[str, str]:
     return {scope: cost for scope, cost in READ_SCOPES.items() if granted and scope not in granted}
 
 
-def read_width(scopes: Iterable[str]) -> int:
+def _read_width(scopes: Iterable[str]) -> int:
     """The number of read scopes among `scopes`; other scopes do not make a grant better for us."""
     return len(READ_SCOPES) - len(missing_read_scopes(scopes))
 
@@ -27,3 +27,8 @@ def read_width(scopes: Iterable[str]) -> int:
 def write_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     """Scopes that allow changes. The pipeline never makes changes, so the app should not have them."""
     return tuple(sorted(scope for scope in scopes if not scope.endswith((":read", "_history"))))
+
+
+def grant_preference(scopes: Iterable[str], patients_visible: int | None, user_id: str) -> tuple[int, int, str]:
+    """The sort key of the grants of a clinic; the grant with the greatest is used."""
+    return _read_width(scopes), patients_visible or 0, user_id

@@ -72,7 +72,7 @@ class ServerClock:
                 self._compare(lead)
 
     def require_checked(self) -> None:
-        """Checks before data of an earlier process are stored; requests the time if there is no response yet."""
+        """Checks the clock before data of an earlier process are stored; requests the time if no response came yet."""
         with self._lock:
             if not self._is_compared() and (lead := self._fetch_lead()) is not None:
                 self._compare(lead)

@@ -14,7 +14,7 @@ from fullscript_pipeline.api.server_clock import clock_lead
 from fullscript_pipeline.settings import ServerSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServerProbe:
     """The response to GET /clinic without a token, and its time by our clock: the middle of the wait."""
 
@@ -37,9 +37,9 @@ def probe_server(server: ServerSettings) -> ServerProbe:
     """Sends one request without a token; any status is a response. Raises ServerError if there is none."""
     with HttpClient(connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS) as client:
         requested_at = clock.real_now()
-        answer = client.send(HttpRequest("clinic", server.name, f"{server.api_url}/clinic"))
+        answer = client.send(HttpRequest(endpoint="clinic", server=server.name, url=f"{server.api_url}/clinic"))
         answered_at = clock.real_now()
-    return ServerProbe(answer, requested_at + (answered_at - requested_at) / 2)
+    return ServerProbe(answer=answer, moment=requested_at + (answered_at - requested_at) / 2)
 
 
 def clock_offset(server: ServerSettings) -> timedelta:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -49,6 +50,7 @@ class ClinicSession:
     """Reads one clinic's data; thread-safe. Close it, or use it in a `with`.
 
     `user_id` and `scopes` are of the grant that the session opened with; `viewers` is what responses depend on.
+    `assumed`: the switches of its server (`assumptions`).
     `requests` counts the sent requests by endpoint name, `retries` counts how many of them were retries.
     """
 
@@ -65,8 +67,9 @@ class ClinicSession:
         user_id: str | None = None,
         scopes: Collection[str] = (),
         purged_ids: PurgedIdsSource = lambda: None,
+        assumed: Collection[str] = (),
     ) -> None:
-        self.clinic = clinic
+        self.clinic, self.assumed = clinic, frozenset(assumed)
         # Called for every response, since a person may be purged during the session.
         self._purged_ids = purged_ids
         self.user_id = user_id
@@ -128,7 +131,7 @@ class ClinicSession:
         parameter that the endpoint does not have.
         """
         endpoint = endpoint_named(endpoint_name)
-        refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
+        refuse_purged_ids({**path, **params}, self._purged_ids(), partial(self._request_without_ids, endpoint))
 
         def fetch(number: int) -> FetchedPage:
             return self._page(endpoint, path, params, number=number, size=page_size)
@@ -138,12 +141,10 @@ class ClinicSession:
                 self._unpaged.add(endpoint.name)
             return endpoint.name in self._unpaged
 
-        resumed = total_pages is not None
-        pages = (
-            iter_pages_in_parallel(fetch, total_pages or 0, landed)
-            if resumed
-            else iter_pages(fetch, first_page, ignores_numbers)
-        )
+        if total_pages is None:
+            pages = iter_pages(fetch, first_page, ignores_numbers)
+        else:
+            pages = iter_pages_in_parallel(fetch, total_pages, landed)
         return (drop_purged_records(page, endpoint, self._purged_ids()) for page in pages)
 
     def fetch_object(
@@ -154,20 +155,40 @@ class ClinicSession:
         Raises as `pages` does; NotFound if the clinic has no such object.
         """
         endpoint = endpoint_named(endpoint_name)
-        refuse_purged_ids({**path, **params}, self._purged_ids(), self._request_without_ids(endpoint))
+        refuse_purged_ids({**path, **params}, self._purged_ids(), partial(self._request_without_ids, endpoint))
 
         def read(answer: HttpResponse) -> SingleRecord:
-            record, unexpected = parse_object(endpoint, answer.json(), answer.request_summary(), path.get("id"))
-            record = drop_purged_mentions(record, endpoint, self._purged_ids(), self._request_without_ids(endpoint))
-            return SingleRecord(record, answer.request_id, clock.now(), unexpected)
+            request, body = answer.request_summary(), answer.json()
+            record, unexpected = parse_object(endpoint, body, request, path.get("id"))
+            record = drop_purged_mentions(
+                record, endpoint, self._purged_ids(), partial(self._request_without_ids, endpoint)
+            )
+            return SingleRecord(
+                record=record, request_id=answer.request_id, fetched_at=clock.now(), unexpected_wrapper=unexpected
+            )
 
         return self._get(endpoint, path, params, read)
+
+    def fetch_response(
+        self, endpoint: Endpoint, path: Mapping[str, str] = _NOTHING, params: Mapping[str, str] = _NOTHING
+    ) -> HttpResponse:
+        """Fetches the 2xx answer of any endpoint as it is, for a probe of the server; `params` may hold paging.
+
+        Raises errors of `api.errors` or NeedsConnect; PurgedObjectError for an id of a purged person.
+        """
+        refuse_purged_ids({**path, **params}, self._purged_ids(), partial(self._request_without_ids, endpoint))
+        request = self._request(endpoint, path, params)
+
+        def attempt() -> HttpResponse:
+            return self._access.answer(request, endpoint, self._send, lambda: self._budget.acquire(self._priority))
+
+        return self._retry.run(attempt, self._before_retry)
 
     def _page(
         self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str], number: int, size: int
     ) -> FetchedPage:
         def read(answer: HttpResponse) -> FetchedPage:
-            body, request = answer.json(), answer.request_summary()
+            request, body = answer.request_summary(), answer.json()
             key, records, unexpected = parse_list(endpoint, body, request)
             meta = parse_meta(body)
             check_page_number(number, meta, request)
@@ -192,10 +213,10 @@ class ClinicSession:
         paging: Mapping[str, str] = _NOTHING,
     ) -> T:
         """Sends a GET with token, budget and retries; a response that `read` cannot parse is requested again."""
-        endpoint.check_filters(params)
         if endpoint.kind == "list" and not paging:
             raise ValueError(f"endpoint {endpoint.name} is a list: use pages()")
         request = self._request(endpoint, path, {**params, **paging})
+        endpoint.check_filters(params)
 
         def attempt() -> T:
             return read(
@@ -205,7 +226,7 @@ class ClinicSession:
         return self._retry.run(attempt, self._before_retry)
 
     def _request(self, endpoint: Endpoint, path: Mapping[str, str], params: Mapping[str, str]) -> HttpRequest:
-        url, shown = (self._api_url + path_text for path_text in (endpoint.url_path(path), endpoint.shown_path(path)))
+        shown, url = (self._api_url + path_text for path_text in (endpoint.shown_path(path), endpoint.url_path(path)))
         return HttpRequest(
             endpoint=endpoint.name,
             server=self.clinic.server,
@@ -241,7 +262,12 @@ class ClinicSession:
         """Fetches any response, without a token, for its Date."""
         self._budget.acquire(self._priority)
         return self._client.send(
-            HttpRequest("clinic", self.clinic.server, f"{self._api_url}/clinic", self.clinic.clinic_key)
+            HttpRequest(
+                endpoint="clinic",
+                server=self.clinic.server,
+                url=f"{self._api_url}/clinic",
+                clinic=self.clinic.clinic_key,
+            )
         )
 
     def _before_retry(self, error: FullscriptError, wait: float) -> None:

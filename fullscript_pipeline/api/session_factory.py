@@ -5,6 +5,7 @@ What does not belong here: anything a session does once it is open.
 
 from typing import Protocol
 
+from fullscript_pipeline.api.assumptions import ServerFacts, stored_assumptions
 from fullscript_pipeline.api.clinic_identity import ClinicRef
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.oauth import TokenEndpoint
@@ -36,6 +37,8 @@ class SessionStore(Protocol):
     def purged(self) -> PurgedRecords: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def facts(self) -> ServerFacts: ...
 
 
 def open_session(
@@ -65,6 +68,7 @@ def open_session(
         user_id=grant.user_id if grant else None,
         scopes=grant.scopes if grant else (),
         purged_ids=lambda: store.purged.ids_of(clinic),
+        assumed=stored_assumptions(store.facts, clinic.server),
     )
     tokens.on_grant = session.use_grant
     return session

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -28,19 +30,13 @@ def iter_completed(
     """
     queued: SimpleQueue[Job | None] = SimpleQueue()
     completed: SimpleQueue[tuple[Job, Result | None, BaseException | None]] = SimpleQueue()
+    serve = partial(_serve, work, queued, completed)
     threads: list[threading.Thread] = []
     open_jobs, remaining = 0, iter(jobs)
 
-    def serve() -> None:
-        while (job := queued.get()) is not None:
-            try:
-                completed.put((job, work(job), None))
-            except BaseException as error:
-                completed.put((job, None, error))
-
     try:
         while True:
-            for job in _take(workers - open_jobs, remaining):
+            for job in islice(remaining, workers - open_jobs):
                 queued.put(job)
                 open_jobs += 1
                 if len(threads) < open_jobs:
@@ -57,11 +53,17 @@ def iter_completed(
         _dismiss(queued, threads)
 
 
-def _take(number: int, jobs: Iterator[Job]) -> Iterator[Job]:
-    for _ in range(number):
-        for job in jobs:
-            yield job
-            break
+def _serve(
+    work: Callable[[Job], Result],
+    queued: "SimpleQueue[Job | None]",
+    completed: "SimpleQueue[tuple[Job, Result | None, BaseException | None]]",
+) -> None:
+    """Does queued jobs until a None is queued."""
+    while (job := queued.get()) is not None:
+        try:
+            completed.put((job, work(job), None))
+        except BaseException as error:
+            completed.put((job, None, error))
 
 
 def _dismiss(queued: "SimpleQueue[Job | None]", threads: list[threading.Thread]) -> None:

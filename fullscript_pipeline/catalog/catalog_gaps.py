@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.typed_rows import typed_row
 
 # Lines of plans, orders and protocols reference variants. Lab lines do not count: labs are in no catalog.
 _NAMED = """SELECT variant_id FROM core.recommendations r JOIN clinics USING (clinic_id) WHERE removed_at IS NULL
@@ -16,7 +17,7 @@ _NAMED = """SELECT variant_id FROM core.recommendations r JOIN clinics USING (cl
         WHERE removed_at IS NULL AND coalesce(line_type, '') <> 'labs' AND lab_type IS NULL"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceCount:
     """How many products a catalog source showed, to how many clinics, and on which day last."""
 
@@ -26,7 +27,7 @@ class SourceCount:
     last_seen_on: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownVariants:
     """Variants that a record references and the catalog lacks: answered with 404 (`denied`), or not fetched yet."""
 
@@ -41,7 +42,7 @@ def count_products_by_source(con: duckdb.DuckDBPyConnection, region: str) -> lis
         FROM core.catalog_coverage WHERE region = ? GROUP BY door ORDER BY 2 DESC, 1""",
         [region],
     ).fetchall()
-    return [SourceCount(*row) for row in rows]
+    return [typed_row(SourceCount, row) for row in rows]
 
 
 def count_unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> UnknownVariants:
@@ -55,7 +56,7 @@ def count_unknown_variants(con: duckdb.DuckDBPyConnection, region: str) -> Unkno
         SELECT count(*) FILTER (variant_id IN (SELECT variant_id FROM denied)), count(*) FROM lacking""",
         {"region": region},
     ).fetchone() or (0, 0)
-    return UnknownVariants(row[0], row[1] - row[0])
+    return UnknownVariants(denied=row[0], not_fetched=row[1] - row[0])
 
 
 def format_catalog_gaps(sources: list[SourceCount], unknown: UnknownVariants) -> str:

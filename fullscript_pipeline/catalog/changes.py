@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
@@ -51,6 +52,8 @@ COLUMNS = CatalogChange._fields
 _LIST = ", ".join((*COLUMNS, "delta", "delta_percent", "seen_on"))
 # Rows are sorted here: DuckDB would have to sort whole descriptions within its memory limit.
 _ORDER = [(name, "ascending") for name in ("place", "brand_name", "product_name", "entity_name", "entity_id", "field")]
+# Columns with few distinct values, which are converted once each.
+_REPEATED = frozenset({"region", "changed_on", "entity", "brand_id", "change", "field", "brand_name"})
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 # How many days of a long history are built at once.
 _DAYS = 30
@@ -73,21 +76,14 @@ def changes_between(
 
     A value that changed and changed back is no change. `changed_on` is the last day on which the field (or the
     object's presence) changed, dated by an event where there is one; it may lie before `from_day` if the change was
-    seen after that day. `brand` is an id or a name.
-
-    Raises UsageError if `from_day` is after `to_day`, if the region or `from_day` has no observation, and for an
-    unknown brand, field or entity.
+    seen after that day. `brand` is an id or a name. Raises UsageError if `from_day` is after `to_day`, if the region
+    or `from_day` has no observation, and for an unknown brand, field or entity.
     """
     require_observed(con, region, from_day, to_day, time_zone=time_zone)
     kinds = find_entities(entities)
     brand_ids = find_brand_ids(con, region, brand)
-    values = {
-        "region": region,
-        "from_at": end_of(from_day, time_zone),
-        "to_at": end_of(to_day, time_zone),
-        "named_at": end_of(to_day, time_zone),
-        "zone": time_zone.key,
-    }
+    from_at, to_at = end_of(from_day, time_zone), end_of(to_day, time_zone)
+    values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": to_at, "zone": time_zone.key}
     rows = list(_to_tuples(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
     field_path = check_field(field, rows)
     return [
@@ -152,25 +148,32 @@ def _compare(
     # The comparison holds all texts of the versions: 30,000 products of 8 kB exceed the usual memory limit of a step.
     with memory_limit(con, MEMORY):
         changes = con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
-    edits = list(
-        zip(*(changes.column(name).to_pylist() for name in ("change", "field", "old_value", "new_value")), strict=True)
-    )
-    # Prices and states have few distinct values, so each pair is compared once.
-    judged = {
-        (change, field, old, new): change == "changed" and is_cosmetic(old, new, field=field)
-        for change, field, old, new in set(edits)
-    }
-    cosmetic = [judged[edit] for edit in edits]
-    return changes.append_column("cosmetic", pa.array(cosmetic, pa.bool_()))
+    return changes.append_column("cosmetic", _judge_cosmetic(changes))
+
+
+def _judge_cosmetic(changes: pa.Table) -> pa.Array:
+    """Whether each change is one of spelling only. Two different numbers never are, and most changes are prices."""
+    differs = pc.fill_null(pc.not_equal(changes.column("old_number"), changes.column("new_number")), False)
+    is_open = pc.and_(pc.equal(changes.column("change"), "changed"), pc.invert(differs))
+    texts = changes.select(["field", "old_value", "new_value"]).filter(is_open)
+    edits = list(zip(*(column.to_pylist() for column in texts.columns), strict=True))
+    # States have few distinct values, so each pair is compared once.
+    judged = {(field, old, new): is_cosmetic(old, new, field=field) for field, old, new in set(edits)}
+    verdicts = pa.array([judged[edit] for edit in edits], pa.bool_())
+    return pc.replace_with_mask(pa.repeat(pa.scalar(False), len(changes)), is_open.combine_chunks(), verdicts)
 
 
 def _to_tuples(changes: pa.Table) -> Iterator[CatalogChange]:
     """Converts the table by columns: a year has a hundred thousand changes, and a loop over rows is slow."""
-    days_of = changes.column("changed_on").combine_chunks().dictionary_encode()
-    distinct_days = days_of.dictionary.to_pylist()
-    columns = {name: changes.column(name).to_pylist() for name in COLUMNS if name != "changed_on"}
-    columns["changed_on"] = [distinct_days[place] for place in days_of.indices.to_pylist()]
-    return map(partial(tuple.__new__, CatalogChange), zip(*(columns[name] for name in COLUMNS), strict=True))
+    columns = {name: _to_list(changes.column(name), is_repeated=name in _REPEATED) for name in COLUMNS}
+    return map(partial(tuple.__new__, CatalogChange), zip(*columns.values(), strict=True))
+
+
+def _to_list(column: pa.ChunkedArray, *, is_repeated: bool) -> list[Any]:
+    if not is_repeated:
+        return list(column.to_pylist())
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return list(map(encoded.dictionary.to_pylist().__getitem__, encoded.indices.to_pylist()))
 
 
 @cache

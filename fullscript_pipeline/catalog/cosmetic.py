@@ -44,17 +44,16 @@ def differs_quickly(old: str, new: str) -> bool:
 
     False means undecided.
     """
-    place, end = 0, min(len(old), len(new))
-    while place < end:
-        middle = (place + end + 1) // 2
-        if old[place:middle] == new[place:middle]:
-            place = middle
-        else:
-            end = middle - 1
-    old_char, new_char = old[place : place + 1].lower(), new[place : place + 1].lower()
-    is_plain = (old_char + new_char).isascii() and old_char.isalnum() and new_char.isalnum()
-    is_in_tag = old.rfind("<", 0, place) > old.rfind(">", 0, place)
-    return is_plain and old_char != new_char and not is_in_tag and "&" not in old and "&" not in new
+    before, after = old.encode(errors="surrogatepass"), new.encode(errors="surrogatepass")
+    length = min(len(before), len(after))
+    # Read as numbers, the texts differ first at the highest bit of their exclusive or: faster than a search in Python.
+    difference = int.from_bytes(before[:length]) ^ int.from_bytes(after[:length])
+    place = length - (difference.bit_length() + 7) // 8
+    old_char, new_char = before[place : place + 1].lower(), after[place : place + 1].lower()
+    if old_char == new_char or not (old_char.isalnum() and new_char.isalnum()):
+        return False
+    is_in_tag = before.rfind(b"<", 0, place) > before.rfind(b">", 0, place)
+    return not is_in_tag and b"&" not in before and b"&" not in after
 
 
 def _as_read(text: str) -> list[str]:
@@ -64,6 +63,7 @@ def _as_read(text: str) -> list[str]:
     parser = _Words()
     parser.feed(head + bracket if is_cut_off else text)
     parser.close()
+    parser.end_text()
     # A parser may drop a tag that does not end.
     parts = parser.parts + (_fold_spelling(html.unescape(tail)).split() if is_cut_off else [])
     if len(parts) == 1 and _DECIMAL.fullmatch(parts[0]):
@@ -72,20 +72,28 @@ def _as_read(text: str) -> list[str]:
 
 
 class _Words(HTMLParser):
-    """Collects the words and the tags of a text. Comments are not read."""
+    """Collects the words and the tags of a text. Comments are not read; a word goes on behind one."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
+        self._text: list[str] = []
 
     def handle_data(self, data: str) -> None:
-        self.parts += _fold_spelling(data).split()
+        self._text.append(data)
+
+    def end_text(self) -> None:
+        """Folds the text since the last tag into words."""
+        self.parts += _fold_spelling("".join(self._text)).split()
+        self._text.clear()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.end_text()
         written = "".join(f" {name}={' '.join((value or '').split())!r}" for name, value in sorted(attrs, key=str))
         self.parts.append(f"<{tag}{written}>")
 
     def handle_endtag(self, tag: str) -> None:
+        self.end_text()
         if tag not in _VOID_TAGS:
             self.parts.append(f"</{tag}>")
 

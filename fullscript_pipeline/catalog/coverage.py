@@ -14,13 +14,14 @@ import duckdb
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.observed_days import end_of
 from fullscript_pipeline.plural import counted
+from fullscript_pipeline.typed_rows import typed_row
 
 # By known time: an event may date a version to before it was first seen.
 _THERE = """(SELECT count(*) FROM (SELECT arg_max(removed_at IS NULL, valid_from) AS there FROM history.{table}s
     WHERE region = $region AND known_at <= {at} GROUP BY {table}_id) WHERE there)"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How much of the region was seen.
 
@@ -43,7 +44,7 @@ class Coverage:
         return f"{products} (full listing)" if self.full_listing else products
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePull:
     """The pull of one catalog source on a day: a clinic's list, or look-ups by id. `reason`: why it was refused."""
 
@@ -54,7 +55,7 @@ class SourcePull:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageDay:
     """The coverage of a region at the end of a day, and the pulls of its catalog sources on that day."""
 
@@ -123,4 +124,4 @@ def _source_pulls(con: duckdb.DuckDBPyConnection, region: str, day: date) -> lis
             AND p.resource IN ('products', 'products_by_id', 'categories', 'variants', 'brands')
         QUALIFY row_number() OVER (PARTITION BY p.resource, p.clinic_id ORDER BY p.finished_at DESC) = 1
         ORDER BY p.resource, c.clinic_key"""
-    return [SourcePull(*row) for row in con.execute(sql, [region, day]).fetchall()]
+    return [typed_row(SourcePull, row) for row in con.execute(sql, [region, day]).fetchall()]

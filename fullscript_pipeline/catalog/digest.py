@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -16,13 +17,13 @@ import duckdb
 from fullscript_pipeline.catalog.changes import CatalogChange, changes_between
 from fullscript_pipeline.catalog.coverage import Coverage, coverage_between
 from fullscript_pipeline.catalog.observed_days import end_of
-from fullscript_pipeline.catalog.sections import Section, fold, make_sections
+from fullscript_pipeline.catalog.sections import Section, fold_changes, make_sections
 from fullscript_pipeline.catalog.successors import Successor, find_successors
 
 MASS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """The changes between two days, by section.
 
@@ -58,7 +59,7 @@ class Digest:
     @property
     def rows(self) -> list[CatalogChange]:
         """Every listed change, section by section."""
-        return [row for section in self.sections for row in section.rows]
+        return list(chain.from_iterable(section.rows for section in self.sections))
 
     @property
     def by_field(self) -> list[tuple[str, int]]:
@@ -84,7 +85,7 @@ def make_digest(
 ) -> Digest:
     """Sort changes (cosmetic ones included) into a digest. With `release` the digest is never held."""
     real = [row for row in changes if not row.cosmetic]
-    listed, together = fold(real)
+    listed, together = fold_changes(real)
     held = None if release else hold_reason(real, coverage)
     return Digest(
         region=region,

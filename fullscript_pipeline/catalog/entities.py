@@ -5,11 +5,23 @@ What does not belong here: comparing (changes.py) and how a change is shown (for
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
+class EntityField(NamedTuple):
+    """A field: the vendor's path, and the SQL (over `v`) of its value as text.
+
+    `number`: a column whose different values always are different texts, so that they need not be written to compare.
+    """
+
+    path: str
+    sql: str
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """One kind: its history table, its id column, and for each vendor path the SQL (over `v`) of its value as text.
+    """One kind: its history table, its id column, and its fields.
 
     `listing`: the resource in ops.pulls that lists all objects of the kind. `proof`: a condition that proves that an
     object first seen at `p.first_at` is new, where no earlier complete listing does; it is SQL over the new version
@@ -20,7 +32,7 @@ class Entity:
     name: str
     table: str
     id: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[EntityField, ...]
     listing: str
     proof: str = "false"
     known: tuple[str, ...] = ()
@@ -33,25 +45,20 @@ class Entity:
     def parts(self) -> dict[str, str]:
         """The values of the placeholders in sql/. The number of a field is its place in `fields`, from 1."""
         known = ", ".join(f'"{key}": null' for key in self.known)
-        extra = f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR"
-        count = len(self.fields)
-        cases = " ".join(f"WHEN {number} THEN {sql}" for number, (_, sql) in enumerate(self.fields, start=1))
+        extra = EntityField("extra", f"json_merge_patch(v.extra, '{{{known}}}')::VARCHAR")
+        cases = " ".join(f"WHEN {number} THEN {field.sql}" for number, field in enumerate(self.fields, start=1))
         value_sql = f"CASE p.nth {cases} END" if cases else "NULL"
-        differs = [_differs(number, sql) for number, (_, sql) in enumerate(self.fields, start=1)]
-        if self.has_extra:
-            # Most texts are equal, and equal texts need no parsing.
-            differs.append(
-                f"CASE WHEN s.extra::VARCHAR = n.extra::VARCHAR THEN NULL ELSE {_differs(count + 1, extra)} END"
-            )
+        compared = (*self.fields, extra) if self.has_extra else self.fields
+        bits = [f"({_differs(field)})::INTEGER * {1 << number}" for number, field in enumerate(compared, start=1)]
         return {
             "table": self.table,
             "id": self.id,
             "known_at": self.known_at,
             "listing": self.listing,
             "proof": self.proof,
-            "differs": ", ".join(differs),
-            "untyped": str(count + 1),
-            "path": "[" + ", ".join(f"'{path}'" for path, _ in self.fields) + "][p.nth]" if cases else "NULL",
+            "differs": " + ".join(bits) or "0",
+            "untyped": str(len(self.fields) + 1),
+            "path": "[" + ", ".join(f"'{field.path}'" for field in self.fields) + "][p.nth]" if cases else "NULL",
             "old_value": _of("o", value_sql),
             "new_value": _of("n", value_sql),
             "old_extra": "o.extra" if self.has_extra else "NULL::JSON",
@@ -68,12 +75,19 @@ def _of(alias: str, sql: str) -> str:
     return re.sub(r"\bv\.", f"{alias}.", sql)
 
 
-def _differs(number: int, sql: str) -> str:
-    return f"CASE WHEN {_of('s', sql)} IS DISTINCT FROM {_of('n', sql)} THEN {number} END"
+def _differs(field: EntityField) -> str:
+    """SQL: whether the field differs between the versions `s` and `n`. Most columns are equal and need no text."""
+    text = f"{_of('s', field.sql)} IS DISTINCT FROM {_of('n', field.sql)}"
+    columns = sorted(set(re.findall(r"\bv\.(\w+)", field.sql)))
+    if field.sql == f"v.{columns[0]}":
+        return text
+    number = f"WHEN s.{field.number} <> n.{field.number} THEN true " if field.number else ""
+    equal = " AND ".join(f"s.{column} IS NOT DISTINCT FROM n.{column}" for column in columns)
+    return f"CASE {number}WHEN {equal} THEN false ELSE {text} END"
 
 
-def _same(*names: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, f"v.{name}") for name in names)
+def _same(*names: str) -> tuple[EntityField, ...]:
+    return tuple(EntityField(name, f"v.{name}") for name in names)
 
 
 # Units and prices are DECIMAL(18,4), so their text always has four decimals; cutting it is much cheaper than a pattern.
@@ -88,21 +102,26 @@ _PRICE = (
 )
 
 BRAND = Entity(
-    "brand", "history.brands", "brand_id", _same("name", "prefix", "status"), "brands", brand_id="v.brand_id"
+    name="brand",
+    table="history.brands",
+    id="brand_id",
+    fields=_same("name", "prefix", "status"),
+    listing="brands",
+    brand_id="v.brand_id",
 )
 PRODUCT = Entity(
-    "product",
-    "history.products",
-    "product_id",
-    (
+    name="product",
+    table="history.products",
+    id="product_id",
+    fields=(
         *_same("name", "brand_id", "description_html"),
-        ("dosage.recommended_amount", "v.dosage_recommended_amount"),
-        ("dosage.recommended_frequency", "v.dosage_recommended_frequency"),
-        ("dosage.recommended_duration", "v.dosage_recommended_duration"),
-        ("dosage.format", "v.dosage_format"),
-        ("dosage.additional_info", "v.dosage_additional_info"),
+        EntityField("dosage.recommended_amount", "v.dosage_recommended_amount"),
+        EntityField("dosage.recommended_frequency", "v.dosage_recommended_frequency"),
+        EntityField("dosage.recommended_duration", "v.dosage_recommended_duration"),
+        EntityField("dosage.format", "v.dosage_format"),
+        EntityField("dosage.additional_info", "v.dosage_additional_info"),
     ),
-    "products",
+    listing="products",
     proof="d.is_new",
     # The brand's name belongs to the brand, variants and their facts to the variants, a custom dosage to the clinic
     # that sent the request.
@@ -111,16 +130,16 @@ PRODUCT = Entity(
     brand_id="v.brand_id",
 )
 VARIANT = Entity(
-    "variant",
-    "history.variants",
-    "variant_id",
-    (
+    name="variant",
+    table="history.variants",
+    id="variant_id",
+    fields=(
         *_same("product_id", "name", "sku", "unit_of_measure", "availability", "status", "upc", "supplier_sku"),
-        ("primary", "v.is_primary::VARCHAR"),
-        ("units", _UNITS),
-        ("msrp", _PRICE),
+        EntityField("primary", "v.is_primary::VARCHAR"),
+        EntityField("units", _UNITS, number="units"),
+        EntityField("msrp", _PRICE, number="msrp"),
     ),
-    "products",
+    listing="products",
     # An answer with a product always holds all its variants: a variant that a known product did not have is new.
     proof="d.is_new OR d.first_at < p.first_at",
     known=("product",),
@@ -129,11 +148,11 @@ VARIANT = Entity(
     label="coalesce(v.name, v.sku)",
 )
 CATEGORY_PRODUCT = Entity(
-    "category_product",
-    "history.category_memberships",
-    "membership_id",
-    (),
-    "",
+    name="category_product",
+    table="history.category_memberships",
+    id="membership_id",
+    fields=(),
+    listing="",
     # A product in a category that was known before is new there. In a category first seen, all products are only
     # first seen.
     proof="p.first_at > (SELECT min(k.observed_at) FROM core.categories AS k WHERE k.clinic_id = n.clinic_id "
@@ -146,7 +165,7 @@ CATEGORY_PRODUCT = Entity(
 
 
 def _named(name: str, table: str) -> Entity:
-    return Entity(name, f"history.{table}", f"{name}_id", _same("name"), table)
+    return Entity(name=name, table=f"history.{table}", id=f"{name}_id", fields=_same("name"), listing=table)
 
 
 ENTITIES: dict[str, Entity] = {
@@ -163,4 +182,4 @@ ENTITIES: dict[str, Entity] = {
     )
 }
 DEFAULT_ENTITIES = ("brand", "product", "variant")
-FIELDS = sorted({path for entity in ENTITIES.values() for path, _ in entity.fields})
+FIELDS = sorted({field.path for entity in ENTITIES.values() for field in entity.fields})

@@ -14,47 +14,43 @@ import orjson
 from fullscript_pipeline.catalog.changes import CatalogChange
 from fullscript_pipeline.catalog.coverage import CoverageDay
 from fullscript_pipeline.catalog.digest import Digest
+from fullscript_pipeline.catalog.plan_counts import UNDER, is_hidden, plans_text, shown_plans
 from fullscript_pipeline.catalog.product_history import ProductHistory
 from fullscript_pipeline.catalog.schema import JSONL_COLUMNS
-from fullscript_pipeline.catalog.sections import Entry, Section, price_step
+from fullscript_pipeline.catalog.sections import SECTIONS, Entry, Section, price_step, section_of
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS
+from fullscript_pipeline.spreadsheet_text import LONGEST_CELL, is_formula
 
-# People read names, not ids: CSV and HTML have both.
-CSV_COLUMNS = (*JSONL_COLUMNS, "entity_name", "product_name", "brand_name", "delta", "delta_percent")
-SMALL = 5
-# The most characters in a cell of a spreadsheet. JSON Lines have the whole text.
-LONGEST_CELL = 32_000
+# People read names, so ids come last. The mark at the beginning lets a spreadsheet read the file as UTF-8.
+CSV_COLUMNS = (
+    "section", "brand_name", "product_name", "entity_name", "change", "field", "old_value", "new_value", "delta",
+    "delta_percent", "active_plans", "changed_on", "cosmetic", "region", "entity", "entity_id", "product_id",
+    "brand_id",
+)  # fmt: skip
+BYTE_ORDER_MARK = "\ufeff"
 # We write these cells ourselves, of digits and a sign. The guard against formulas would turn them into text.
 _OWN_NUMBERS = frozenset({"delta", "delta_percent"})
-_FORMULA = frozenset("=+-@|%＝＋－＠")
+_TITLES = dict(SECTIONS)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def to_jsonl(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> Iterator[str]:
-    """One JSON object per line (schema.py), without line ends and without a header.
-
-    `suppress_small` writes null where `to_csv` hides the number.
-    """
+def to_jsonl(changes: Iterable[CatalogChange]) -> Iterator[str]:
+    """One JSON object per line (schema.py), without line ends and without a header; a hidden plan count is null."""
     for row in changes:
-        values = row._asdict()
-        if suppress_small and 0 < row.active_plans < SMALL:
-            values["active_plans"] = None
+        values = row._asdict() | {"active_plans": shown_plans(row.active_plans)}
         yield orjson.dumps({name: values[name] for name in JSONL_COLUMNS}).decode()
 
 
-def to_csv(changes: Iterable[CatalogChange], *, suppress_small: bool = False) -> str:
-    """CSV with a header. No cell can start a formula.
-
-    `suppress_small` hides plan counts from 1 to 4, for files that leave the clinic.
-    """
+def to_csv(changes: Iterable[CatalogChange]) -> str:
+    """CSV with a byte order mark and a header. No cell can start a formula."""
     file = io.StringIO()
+    file.write(BYTE_ORDER_MARK)
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
     for row in changes:
         values = row._asdict() | _difference(row)
-        if suppress_small:
-            values["active_plans"] = active_plans_text(row)
+        values |= {"section": _TITLES[section_of(row)], "active_plans": plans_text(row.active_plans)}
         writer.writerow([values[name] if name in _OWN_NUMBERS else _safe_cell(values[name]) for name in CSV_COLUMNS])
     return file.getvalue()
 
@@ -90,10 +86,15 @@ def format_table(digest: Digest) -> str:
 
 def digest_title(digest: Digest) -> str:
     """`Catalog changes, US, 21 -> 22 Nov 2026, coverage 4,112 products seen`."""
+    return f"{digest_heading(digest)}, coverage {digest.coverage.sentence()}"
+
+
+def digest_heading(digest: Digest) -> str:
+    """`Catalog changes, US, 21 -> 22 Nov 2026`."""
     first, last = map(_day, (digest.from_day, digest.to_day))
     if (digest.from_day.year, digest.from_day.month) == (digest.to_day.year, digest.to_day.month):
         first = str(digest.from_day.day)
-    return f"Catalog changes, {digest.region.upper()}, {first} → {last}, coverage {digest.coverage.sentence()}"
+    return f"Catalog changes, {digest.region.upper()}, {first} → {last}"
 
 
 def delta_text(row: CatalogChange) -> str | None:
@@ -118,11 +119,6 @@ def _difference(row: CatalogChange) -> dict[str, Decimal | None]:
     return {"delta": step or None, "delta_percent": percent}
 
 
-def active_plans_text(row: CatalogChange) -> str:
-    """The number of active plans as files show it. A count from 1 to 4 could identify a patient."""
-    return "under 5" if 0 < row.active_plans < SMALL else f"{row.active_plans}"
-
-
 def plans_sum_text(section: Section, region: str) -> str | None:
     """`+45.60 CAD over active plans, one unit each` of a price section whose plans move the sum; otherwise None."""
     if not section.plans_sum:
@@ -143,7 +139,7 @@ def _entry_line(entry: Entry, digest: Digest) -> str:
         text = ", ".join(dict.fromkeys(change.field or f"{change.entity} {change.change}" for change in entry))
     else:
         text = _change_text(row, digest)
-    return f"{_short(what or row.entity_id, 58)}: {_short(text, 60)} [{counted(row.active_plans, 'active plan')}]"
+    return f"{_short(what or row.entity_id, 58)}: {_short(text, 60)} [{_plans(row.active_plans)}]"
 
 
 def _change_text(row: CatalogChange, digest: Digest) -> str:
@@ -163,6 +159,10 @@ def object_label(row: CatalogChange) -> str | None:
     return None if row.entity in {"brand", "product"} else row.entity_name or row.entity_id
 
 
+def _plans(count: int) -> str:
+    return f"{UNDER} active plans" if is_hidden(count) else counted(count, "active plan")
+
+
 def _short(text: str, length: int) -> str:
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -176,7 +176,7 @@ def _safe_cell(value: object) -> str:
     if not isinstance(value, str):
         return text
     text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
+    return f"'{text}" if is_formula(text) else text
 
 
 def format_product_history(product: ProductHistory) -> str:

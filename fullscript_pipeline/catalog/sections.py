@@ -9,8 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 
 from fullscript_pipeline.catalog.changes import CatalogChange
+from fullscript_pipeline.catalog.plan_counts import sum_over_plans
+from fullscript_pipeline.catalog.stock_states import DISCONTINUED, IN_STOCK, OUT_OF_STOCK, fold_state
 
 TOP = 10
 SECTIONS = (
@@ -27,16 +32,13 @@ SECTIONS = (
 # Words of `--fail-on` from before absences and prices were sections of their own; `is_alarming` says what they mean.
 EARLIER_WORDS = ("gone", "availability", "price")
 _SIZE_FIELDS = frozenset({"units", "unit_of_measure", "product_id"})
-# What a status or an availability says, where it says it: other words are facts, and nothing is concluded from them.
-_IN_STOCK = frozenset({"available", "in stock", "active"})
-_OUT_OF_STOCK = frozenset({"unavailable", "out of stock", "backordered", "back ordered", "on backorder"})
-_DISCONTINUED = frozenset({"discontinued", "retired", "obsolete", "delisted"})
+_NO_STEP = (Decimal(0), None)
 _BY_FIELD = {"availability": "stock", "description_html": "text"}
 
 Entry = Sequence[CatalogChange]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """The entries of one section: prices by size of the change, the others by the number of active plans."""
 
@@ -47,7 +49,7 @@ class Section:
     @property
     def rows(self) -> list[CatalogChange]:
         """Every change of the section."""
-        return [row for entry in self.entries for row in entry]
+        return list(chain.from_iterable(self.entries))
 
     def top(self, most: int = TOP) -> Sequence[Entry]:
         """The first entries."""
@@ -55,10 +57,10 @@ class Section:
 
     @property
     def plans_sum(self) -> Decimal | None:
-        """Of a price section: the sum of all price differences over active plans, one unit a plan; otherwise None."""
+        """Of a price section: the sum of price differences over active plans, one unit a plan; otherwise None."""
         if not self.key.startswith("price"):
             return None
-        return sum((price_step(row)[0] * row.active_plans for row in self.rows), Decimal(0))
+        return sum_over_plans((price_step(row)[0], row.active_plans) for row in self.rows if row.active_plans)
 
 
 def section_of(row: CatalogChange) -> str:
@@ -76,8 +78,8 @@ def section_of(row: CatalogChange) -> str:
 
 def _section_of_field(row: CatalogChange) -> str:
     if row.field == "status":
-        word = _folded(row.new_value)
-        return "discontinued" if word in _DISCONTINUED else "stock" if word in _IN_STOCK | _OUT_OF_STOCK else "facts"
+        word = fold_state(row.new_value)
+        return "discontinued" if word in DISCONTINUED else "stock" if word in IN_STOCK | OUT_OF_STOCK else "facts"
     if row.field == "msrp" and (step := price_step(row)[0]):
         return "price_up" if step > 0 else "price_down"
     return _BY_FIELD.get(row.field or "", "facts")
@@ -90,7 +92,7 @@ def is_alarming(row: CatalogChange, words: AbstractSet[str]) -> bool:
 
 def _earlier_words(row: CatalogChange) -> Iterator[str]:
     """A status other than `available` was `gone`, whatever it said; every price was `price`, of whatever form."""
-    is_available = _folded(row.new_value) == "available"
+    is_available = fold_state(row.new_value) == "available"
     if section_of(row) == "removed" or (row.field == "status" and not is_available):
         yield "gone"
     if row.field == "availability" or (row.field == "status" and is_available):
@@ -99,49 +101,66 @@ def _earlier_words(row: CatalogChange) -> Iterator[str]:
         yield "price"
 
 
-def fold(rows: Sequence[CatalogChange]) -> tuple[list[CatalogChange], Mapping[str, int]]:
+def fold_changes(rows: Sequence[CatalogChange]) -> tuple[list[CatalogChange], Mapping[str, int]]:
     """Leaves out what another listed change says; returns the listed changes, and per product the variants left out.
 
     A product that was added, removed or returned speaks for its variants; a removed one for all its facts. Of the
     status and the availability of a variant that say the same, one is listed; where they contradict, both are.
     """
-    moved = {row.entity_id: row.change for row in rows if row.entity == "product" and row.field is None}
-    with_product = [row for row in rows if row.entity == "variant" and row.field is None and row.product_id in moved]
+    moved = {row.entity_id: row.change for row in rows if row.field is None and row.entity == "product"}
     stock_words = _stock_words(rows)
-    hidden = set(with_product)
+    listed: list[CatalogChange] = []
+    together: Counter[str] = Counter()
     for row in rows:
-        product_id = row.product_id if row.entity != "product" or row.field is not None else None
-        if moved.get(product_id or "") == "removed" or _is_said_by_another(row, stock_words):
-            hidden.add(row)
-    together = Counter(row.product_id for row in with_product if row.product_id)
-    return [row for row in rows if row not in hidden], together
+        change = moved.get(row.product_id or "")
+        if change and row.entity == "variant" and row.field is None:
+            together[row.product_id or ""] += 1
+        elif not (change == "removed" and _is_fact(row)) and not _is_said_by_another(row, stock_words):
+            listed.append(row)
+    return listed, together
+
+
+def _is_fact(row: CatalogChange) -> bool:
+    """Whether the row is about more than the presence of a product."""
+    return row.entity != "product" or row.field is not None
 
 
 def make_sections(rows: Sequence[CatalogChange]) -> list[Section]:
     """All sections, empty ones too."""
-    ordered = sorted(rows, key=lambda row: -row.active_plans)
     by_section: dict[str, list[CatalogChange]] = {key: [] for key, _ in SECTIONS}
-    for row in ordered:
+    for row in sorted(rows, key=attrgetter("active_plans"), reverse=True):
         by_section[section_of(row)].append(row)
-    for key in ("price_up", "price_down"):
-        by_section[key].sort(key=lambda row: -abs(price_step(row)[1] or Decimal(0)))
+    by_section["price_up"].sort(key=_percent, reverse=True)
+    by_section["price_down"].sort(key=_percent)
     return [
-        Section(key, title, _by_product(by_section[key]) if key == "facts" else [[row] for row in by_section[key]])
+        Section(
+            key=key,
+            title=title,
+            entries=_by_product(by_section[key]) if key == "facts" else list(zip(by_section[key])),
+        )
         for key, title in SECTIONS
     ]
 
 
+def _percent(row: CatalogChange) -> float:
+    return float(price_step(row)[1] or 0)
+
+
 def price_step(row: CatalogChange) -> tuple[Decimal, Decimal | None]:
     """The difference of two prices or sizes (0 if a value is no number), and the same in percent of the old one."""
-    if row.field not in {"msrp", "units"}:
-        return Decimal(0), None
+    return _step(row.old_value, row.new_value) if row.field in {"msrp", "units"} else _NO_STEP
+
+
+@lru_cache(maxsize=50_000)
+def _step(old_value: str | None, new_value: str | None) -> tuple[Decimal, Decimal | None]:
+    """Each pair once: a price change is asked for its step when it is sorted, summed and shown, and pairs repeat."""
     try:
-        old, new = Decimal(row.old_value or ""), Decimal(row.new_value or "")
+        old, new = Decimal(old_value or ""), Decimal(new_value or "")
     except InvalidOperation:
-        return Decimal(0), None
+        return _NO_STEP
     # A number of this size is not a price.
     if not all(number.is_finite() and abs(number.adjusted()) < 15 for number in (old, new)):
-        return Decimal(0), None
+        return _NO_STEP
     return new - old, ((new - old) / old * 100).quantize(Decimal("0.01")) if old else None
 
 
@@ -164,8 +183,8 @@ def _stock_words(rows: Iterable[CatalogChange]) -> Mapping[tuple[str, str], str]
 
 
 def _stock_word(row: CatalogChange) -> str:
-    word = _folded(row.new_value)
-    known = {"in": _IN_STOCK, "out": _OUT_OF_STOCK, "discontinued": _DISCONTINUED}
+    word = fold_state(row.new_value)
+    known = {"in": IN_STOCK, "out": OUT_OF_STOCK, "discontinued": DISCONTINUED}
     return next((meaning for meaning, words in known.items() if word in words), word)
 
 
@@ -177,7 +196,3 @@ def _is_said_by_another(row: CatalogChange, stock_words: Mapping[tuple[str, str]
             row
         )
     return _stock_word(row) == "out" and stock_words.get((row.entity_id, "status")) == "discontinued"
-
-
-def _folded(text: str | None) -> str:
-    return " ".join((text or "").replace("_", " ").replace("-", " ").casefold().split())

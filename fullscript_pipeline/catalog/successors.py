@@ -25,8 +25,8 @@ class Successor(NamedTuple):
 def find_successors(
     con: duckdb.DuckDBPyConnection, region: str, changes: Sequence[CatalogChange], at: datetime
 ) -> Mapping[str, Successor]:
-    """By the id of a removed product: one that has its SKU or UPC at `at`. By the id of an added one: one that had it
-    and is gone by then."""
+    """Finds, for each removed product, one that has its SKU or UPC at `at`; for each added product, one that had it and
+    is gone by then."""
     ids = sorted(
         {
             row.entity_id

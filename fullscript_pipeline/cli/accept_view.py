@@ -32,10 +32,10 @@ def accept_view(settings: Settings, clinic: str, yes: bool) -> None:
     from fullscript_pipeline.maintenance import ViewAcceptance, present_view  # noqa: PLC0415
 
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = store.clinics.find(clinic)
         view = present_view(store, chosen)
-    acceptance = ViewAcceptance(settings, open_warehouse(settings), chosen, view)
+    acceptance = ViewAcceptance(settings=settings, warehouse=open_warehouse(settings), clinic=chosen, view=view)
     preview = acceptance.preview()
     if not preview.earlier:
         print_message(

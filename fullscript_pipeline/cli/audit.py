@@ -52,8 +52,8 @@ def list_command(settings: Settings, as_json: bool) -> None:
 
 @audit.command(
     "verify",
-    help="Verify that every entry of the log is there, unchanged and in order. Exit code 1 and a list of the damaged "
-    "entries when not.",
+    help="Verify that every entry of the log is there, unchanged and in order. If not, list the damaged "
+    "entries and exit with 1.",
 )
 @click.option(
     "--head",
@@ -86,9 +86,9 @@ def verify_command(settings: Settings, heads: Sequence[str]) -> int:
 
 
 def _store(settings: Settings) -> StateStore:
-    if not settings.state_path.exists():
-        raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing was recorded.")
-    return StateStore(settings.state_path, settings.encryption_key)
+    if not StateStore.exists(settings):
+        raise ConfigurationError(f"There is no state store at {settings.state_place} yet: nothing was recorded.")
+    return StateStore.open(settings)
 
 
 def _commands_with_outcome(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ STARTED, FINISHED, FAILED = "started", "finished", "failed"
 STANDARD_OUTPUT = "standard output"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataSubjects:
     """Whose data a command is about: these clinics, one patient of the first, or (neither given) everybody."""
 
@@ -41,7 +41,7 @@ class DataSubjects:
 EVERYBODY = DataSubjects()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AuditOutcome:
     """What the command adds to the entry of its end, as far as it knows."""
 
@@ -90,7 +90,7 @@ def audit_logged(
 
 def _begin(settings: Settings, fields: dict[str, Any], whose: DataSubjects | None) -> dict[str, Any]:
     """Records the beginning; returns the fields by which the entry of the end refers to it."""
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         entry = store.audit.append(STARTED, fields | ({"whose": whose.digests(store)} if whose else {}))
         action = {"command": fields["command"], "action": entry.number, "of_chain": entry.chain}
         try:
@@ -102,5 +102,5 @@ def _begin(settings: Settings, fields: dict[str, Any], whose: DataSubjects | Non
 
 
 def _end(settings: Settings, event: str, action: dict[str, Any], record: AuditOutcome) -> None:
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         deliver(settings, store.audit.append(event, action | record.fields(store)))

@@ -3,23 +3,23 @@
 What does not belong here: copying and removing (`maintenance.backup`, `warehouse.files`).
 """
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import audit_logged
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health import format_bytes, stored_purged_patients
-from fullscript_pipeline.maintenance import back_up, require_contents
+from fullscript_pipeline.maintenance import back_up, days_kept, remove_old_landing, require_contents
 from fullscript_pipeline.maintenance import restore as put_back
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.files import tidy_landing
+from fullscript_pipeline.web import back_up_portal, restore_portal
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -36,7 +36,13 @@ def backup(settings: Settings, to: Path | None, with_landing: bool) -> None:
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     require_contents(settings)
     with audit_logged(settings, "backup", destination=to.absolute() if to else settings.backups_dir) as record:
-        written = back_up(settings, warehouse, to.absolute() if to else None, with_landing=with_landing)
+        written = back_up(
+            settings,
+            warehouse,
+            to.absolute() if to else None,
+            with_landing=with_landing,
+            add_files=partial(back_up_portal, settings.portal_path),
+        )
         record.rows, record.destination = written.rows, str(written.folder)
     print_message(
         f"Backed up and verified: {counted(written.files, 'file')}, {format_bytes(written.bytes)}, "
@@ -66,11 +72,14 @@ def restore(settings: Settings, folder: Path, force: bool) -> None:
     with audit_logged(settings, "restore", destination=settings.data_dir, at_end_only=not has_log) as record:
         restored = put_back(settings, warehouse, folder.absolute(), force=force)
         record.rows = restored.rows
+        has_portal = restore_portal(folder.absolute(), settings.portal_path)
     print_message(
         f"Restored the backup of {restored.created_at}: {counted(restored.files, 'file')}, "
         f"{counted(restored.rows, 'row')}.",
         bold=True,
     )
+    if has_portal:
+        print_message("The portal's notes are those of the backup; everybody must sign in again.")
     _warn_of_restored_purged_people(settings, warehouse)
     print_message(
         "Tokens that were renewed after the backup do not work any more: `fullscript-pipeline clinics` shows which "
@@ -81,7 +90,7 @@ def restore(settings: Settings, folder: Path, force: bool) -> None:
 
 
 def _warn_of_restored_purged_people(settings: Settings, warehouse: Warehouse) -> None:
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         if not store.purged.count():
             return
         with warehouse.read() as con:
@@ -98,10 +107,10 @@ def _has_log(settings: Settings) -> bool:
 
     A damaged state store, or one under another key, may be the reason for the restore.
     """
-    if not settings.state_path.exists():
+    if not StateStore.exists(settings):
         return False
     try:
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+        with StateStore.open(settings) as store:
             store.audit.heads()
     except PipelineError as error:
         print_message(f"The existing audit log cannot be continued, and will be replaced. {error}")
@@ -114,14 +123,15 @@ def _has_log(settings: Settings) -> bool:
 @with_settings
 def tidy(settings: Settings, dry_run: bool) -> None:
     settings.prepare_data_dir()
-    if not settings.keep_landing_days:
+    days = days_kept(settings)
+    if not days:
         print_message("Landing files are kept forever: set FULLSCRIPT_KEEP_LANDING_DAYS to keep them for fewer days.")
-    retention = counted(settings.keep_landing_days, "day") if settings.keep_landing_days else "forever"
-    today = clock.today(settings.time_zone)
-    if dry_run or not settings.keep_landing_days:
-        tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today, only_look=dry_run)
+    retention = counted(days, "day") if days else "forever"
+    warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
+    if dry_run or not days:
+        tidied = remove_old_landing(settings, warehouse, only_look=dry_run)
     else:
         with audit_logged(settings, "tidy", destination=settings.landing_dir):
-            tidied = tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
+            tidied = remove_old_landing(settings, warehouse)
     word = "would be removed" if dry_run else "removed"
     print_data(f"{counted(tidied.files, 'file')}, {format_bytes(tidied.bytes)} {word} (kept: {retention})")

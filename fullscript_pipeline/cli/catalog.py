@@ -5,6 +5,7 @@ What does not belong here: what a change is (`catalog`), how a digest page is wr
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,6 @@ from fullscript_pipeline.catalog import (
     DEFAULT_ENTITIES,
     EARLIER_WORDS,
     SECTIONS,
-    Digest,
     count_products_by_source,
     count_unknown_variants,
     coverage_by_day,
@@ -22,24 +22,20 @@ from fullscript_pipeline.catalog import (
     format_catalog_gaps,
     format_coverage,
     format_product_history,
-    format_table,
-    is_alarming,
     load_product_history,
     observed_days,
-    to_csv,
-    to_jsonl,
 )
-from fullscript_pipeline.cli.catalog_comparison import Compared, catalog_regions, catalog_warehouse, compare_regions
+from fullscript_pipeline.cli.catalog_compare import compare
+from fullscript_pipeline.cli.catalog_comparison import Compared, catalog_regions, catalog_warehouse
 from fullscript_pipeline.cli.catalog_options import Month, Percent, SpanType, compared_days
+from fullscript_pipeline.cli.catalog_output import FORMATS, OUTPUT_HELP, report_comparisons
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.errors import PipelineError, UsageError
+from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.regions import REGIONS
-from fullscript_pipeline.reports import render_catalog_digest
 from fullscript_pipeline.settings import Settings
 
-FORMATS = ("table", "csv", "jsonl", "html")
 REGION = click.Choice(list(REGIONS))
 _EVERYTHING = "Default: every region that has a catalog."
 _DIFF = "Show what changed between the end of day FROM and the end of day TO. Exit code 0: nothing; 1: something."
@@ -50,12 +46,15 @@ def catalog() -> None:
     pass
 
 
+catalog.add_command(compare)
+
+
 @catalog.command("diff", help=_DIFF)
 @click.argument("first", metavar="[FROM]", type=DAY, required=False)
 @click.argument("last", metavar="[TO]", type=DAY, required=False)
 @click.option("--since-first", is_flag=True, help="Compare with the first observation instead of FROM.")
 @click.option(
-    "--last", "span", type=SpanType(), help="Compare today with so long ago, e.g. 30d, 4w or 6m, instead of FROM."
+    "--last", "span", type=SpanType(), help="Begin this long before today, e.g. 30d, 4w or 6m, instead of at FROM."
 )
 @click.option("--region", type=REGION, help=_EVERYTHING)
 @click.option("--brand", help="Only this brand, by id or name.")
@@ -76,10 +75,12 @@ def catalog() -> None:
     help="Exit with 1 only for this kind of change. Repeatable. Default: any.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP)
 @with_settings
 def diff(
     settings: Settings,
     form: str,
+    output: Path | None,
     alarms: Sequence[str],
     first: date | None,
     last: date | None,
@@ -89,65 +90,47 @@ def diff(
 ) -> int:
     first, last = compared_days(first, last, since_first=since_first, span=span, today=clock.today(settings.time_zone))
     entities = tuple(options.pop("entities")) or DEFAULT_ENTITIES
-    return _print_comparisons(settings, Compared(first=first, last=last, entities=entities, **options), form, alarms)
+    compared = Compared(first=first, last=last, entities=entities, **options)
+    return report_comparisons(settings, compared, form=form, output=output, alarms=alarms)
 
 
-@catalog.command("changes", help="What changed within a month. Exit 0: nothing, 1: something.")
+@catalog.command("changes", help="Show what changed within a month. Exit code 0: nothing; 1: something.")
 @click.option("--month", type=Month(), help="YYYY-MM. Default: this month.")
 @click.option("--region", type=REGION, help=_EVERYTHING)
 @click.option("--brand", help="Only this brand, by id or name.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT_HELP)
 @with_settings
-def changes(settings: Settings, month: date | None, form: str, **options: Any) -> int:
+def changes(settings: Settings, month: date | None, form: str, output: Path | None, **options: Any) -> int:
     today = clock.today(settings.time_zone)
     begins = (month or today).replace(day=1)
     following = (begins + timedelta(days=31)).replace(day=1)
     compared = Compared(
         first=begins - timedelta(days=1), last=min(following - timedelta(days=1), max(begins, today)), **options
     )
-    return _print_comparisons(settings, compared, form, [])
-
-
-def _print_comparisons(settings: Settings, compared: Compared, form: str, alarms: Sequence[str]) -> int:
-    """Prints the changes of each region; returns 1 if one of them is of an alarming kind, else 0."""
-    try:
-        comparisons = compare_regions(settings, compared)
-    except PipelineError as error:
-        # Exit code 1 means differences here, so an error never exits with 1.
-        error.exit_code = max(error.exit_code, UsageError.exit_code)
-        raise
-    if form == "html" and len(comparisons) > 1:
-        raise UsageError("A page holds one region: name it with --region.")
-    rows = [change for comparison in comparisons for change in comparison.changes]
-    if form == "csv":
-        print_data(to_csv(rows).rstrip("\r\n"))
-    elif form == "jsonl":
-        for line in to_jsonl(rows):
-            print_data(line)
-    else:
-        for comparison in comparisons:
-            digest = comparison.digest
-            print_data(_page(digest, settings) if form == "html" else format_table(digest).rstrip())
-    kinds = set(alarms) or {"any"}
-    return int(any(is_alarming(change, kinds) for change in rows))
+    return report_comparisons(settings, compared, form=form, output=output)
 
 
 @catalog.command(
-    "show", help="Show the history of a product. PRODUCT is its id or exact name, or a variant's id or SKU."
+    "show",
+    help="Show the history of a product. PRODUCT is its id, name, SKU or UPC, or a variant's id; former ones work too.",
 )
 @click.argument("product")
 @click.option("--region", type=REGION, help="Default: every region that has the product.")
+@click.option("--brand", help="Of several products with that name, the one of this brand, by id or name.")
 @with_settings
-def show(settings: Settings, product: str, region: str | None) -> None:
+def show(settings: Settings, product: str, region: str | None, brand: str | None) -> None:
     with catalog_warehouse(settings).read() as con:
-        matches = find_products(con, product, region)
-        count = len({product_id for _, product_id, _, _ in matches})
+        found = find_products(con, product, region, brand=brand)
+        count = len({match.product_id for match in found})
         if count > 1:
-            rows = [(at, product_id, brand, name) for at, product_id, name, brand in matches]
-            print_message(format_columns(["region", "product", "brand", "name"], rows))
-            raise UsageError(f"{product!r} matches {count} products, listed above; give the id of one.")
-        for at, product_id, _, _ in matches:
-            print_data(format_product_history(load_product_history(con, at, product_id, settings.time_zone.key)))
+            rows = [(match.region, match.product_id, match.brand_name, match.name, match.found_by) for match in found]
+            print_message(format_columns(["region", "product", "brand", "name", "found by"], rows))
+            raise UsageError(f"{product!r} matches {count} products, listed above; add --brand, or give the id of one.")
+        for match in found:
+            print_message(f"{match.region}: found by its {match.found_by}.")
+            history = load_product_history(con, match.region, match.product_id, settings.time_zone.key)
+            print_data(format_product_history(history))
 
 
 @catalog.command("coverage", help="Show how much of the catalog was seen, by day and by catalog source.")
@@ -186,13 +169,9 @@ def release(settings: Settings, day: date, region: str) -> int:
         pass
     release_digest(warehouse, region, day)
     keys = frozenset(assets.catalog_digest.keys)
-    run = PlannedRun(f"{region} {day}", "catalog_daily", region_partition(region, day), assets=keys)
+    run = PlannedRun(label=f"{region} {day}", job="catalog_daily", partition=region_partition(region, day), assets=keys)
     code, outcomes = execute_runs(open_instance(settings), [run])
     for _, outcome in outcomes:
         if page := outcome.materialized.get("reports/catalog_digest", {}).get("page"):
             print_data(str(page))
     return code
-
-
-def _page(digest: Digest, settings: Settings) -> str:
-    return render_catalog_digest(digest, rendered_at=clock.now(), time_zone=settings.time_zone)

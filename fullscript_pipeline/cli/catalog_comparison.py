@@ -58,7 +58,7 @@ def catalog_regions(con: duckdb.DuckDBPyConnection, region: str | None) -> list[
     return [name for (name,) in rows]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The changes of a region, and the digest made of them."""
 
@@ -122,7 +122,7 @@ def _compare_region(con: duckdb.DuckDBPyConnection, region: str, options: Compar
         region, from_day=first, to_day=last, coverage=coverage, changes=large, successors=successors, release=True
     )
     digest = replace(digest, note=note)
-    return Comparison([row for row in large if options.cosmetic or not row.cosmetic], digest)
+    return Comparison(changes=[row for row in large if options.cosmetic or not row.cosmetic], digest=digest)
 
 
 def _first_day(region: str, observed: Sequence[date], compared: Compared) -> tuple[date, str | None]:

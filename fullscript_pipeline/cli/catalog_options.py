@@ -56,7 +56,7 @@ class Month(click.ParamType[date]):
 def compared_days(
     first: date | None, last: date | None, *, since_first: bool, span: timedelta | None, today: date
 ) -> tuple[date | None, date]:
-    """The two days to compare; None means the first observation. Raises UsageError unless one beginning is given."""
+    """The two days to compare; None means the first observation. Raises UsageError unless one start is given."""
     if sum((first is not None, since_first, span is not None)) != 1:
         raise UsageError("Give one beginning: FROM (and TO, default today), --since-first, or --last 30d.")
     return (today - span if span else first), last or today

@@ -45,7 +45,7 @@ def set_choices(settings: Settings, clinic: str, language: Language | None, time
     if language is None and time_zone is None:
         raise click.UsageError("Say what to set: --language, --time-zone or both.")
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = store.clinics.find(clinic)
         store.choices.set(chosen, language=language, time_zone=time_zone)
         print_message(

@@ -15,7 +15,7 @@ def select_clinics(store: StateStore, named: Sequence[str]) -> list[Clinic]:
     """
     chosen = [store.clinics.find(name) for name in dict.fromkeys(named)] if named else store.clinics.all()
     if not chosen:
-        raise NeedsConnect(no_clinic_message(store.db.path.parent, store))
+        raise NeedsConnect(no_clinic_message(store.data_dir, store))
     return chosen
 
 
@@ -31,7 +31,8 @@ def find_known_clinic(store: StateStore, id_or_key: str) -> Clinic:
 
 def no_clinic_message(data_dir: Path, store: StateStore | None) -> str:
     """Names the data directory, because another one may be meant; or says that the state store was lost."""
-    if (data_dir / WAREHOUSE_FILE).exists() and not (store and store.clinics.all(with_removed=True)):
+    has_had_clinics = store and (store.clinics.all(with_removed=True) or store.facts.has_had_clinics())
+    if (data_dir / WAREHOUSE_FILE).exists() and not has_had_clinics:
         return (
             f"The state store in {data_dir} knows no clinic, but there is a warehouse beside it: the store was lost "
             "or replaced. Run `fullscript-pipeline restore FROM --force` to restore a backup of both. Without a "

@@ -34,15 +34,15 @@ from fullscript_pipeline.state import TO_BE_REVOKED, Clinic, ClinicUser, StateSt
 @with_settings
 def connect(settings: Settings, env: str, no_browser: bool, paste: bool) -> None:
     server = settings.server(env)
-    if settings.require_app(server).is_production and not settings.state_path.exists():
+    if settings.require_app(server).is_production and not StateStore.exists(settings):
         require_good_keys(encryption_keys(settings.encryption_key))  # before anything is made under it
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         flow = ConnectFlow(settings, store, server)
         flow.check_addresses()
         with audit_logged(settings, "connect", whose=None) as record:
             connection = _connect_by_paste(flow) if paste else _connect_by_browser(flow, no_browser=no_browser)
-            record.whose = DataSubjects([connection.clinic])
+            record.whose = DataSubjects(clinics=[connection.clinic])
     _print_connected(connection)
 
 
@@ -95,8 +95,8 @@ def clinics(context: click.Context, settings: Settings, users: bool, as_json: bo
     if context.invoked_subcommand:
         return
     rows, to_revoke, no_clinic = [], [], no_clinic_message(settings.data_dir, None)
-    if settings.state_path.exists():  # only looking: nothing is made where nothing is
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+    if StateStore.exists(settings):  # only looking: nothing is made where nothing is
+        with StateStore.open(settings) as store:
             pairs = [
                 (clinic, user)
                 for clinic in store.revocations.clinics_to_disconnect()

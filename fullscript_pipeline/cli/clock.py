@@ -36,11 +36,13 @@ def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> No
     from fullscript_pipeline.maintenance import open_warehouse  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import ClockRepair, open_instance  # noqa: PLC0415
 
-    if not settings.state_path.exists():
-        raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to repair.")
-    with StateStore(settings.state_path, settings.encryption_key) as store, open_instance(settings) as instance:
+    if not StateStore.exists(settings):
+        raise ConfigurationError(f"There is no state store at {settings.state_place} yet: nothing to repair.")
+    with StateStore.open(settings) as store, open_instance(settings) as instance:
         now = clock.now()
-        work = ClockRepair(settings, open_warehouse(settings), store, instance, now)
+        work = ClockRepair(
+            settings=settings, warehouse=open_warehouse(settings), store=store, instance=instance, now=now
+        )
         if not (counts := work.find()):
             print_message(f"Nothing is stored under a time after {now:%Y-%m-%d %H:%M} UTC.", bold=True)
             return

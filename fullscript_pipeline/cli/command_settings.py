@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
+from fullscript_pipeline.cli.console import use_json_lines
+
 Result = TypeVar("Result")
 
 
@@ -17,6 +19,9 @@ def with_settings(command: Callable[..., Result]) -> Callable[..., Result]:
     def run(*arguments: object, **options: object) -> Result:
         from fullscript_pipeline.settings import load_settings  # noqa: PLC0415 - pydantic, which help need not wait for
 
-        return command(*arguments, settings=load_settings(), **options)
+        settings = load_settings()
+        if settings.log_format == "json":
+            use_json_lines()
+        return command(*arguments, settings=settings, **options)
 
     return run

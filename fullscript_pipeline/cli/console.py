@@ -7,10 +7,40 @@ from collections.abc import Sequence
 
 import click
 
+from fullscript_pipeline.json_lines import json_line
 
-def print_message(text: str, *, bold: bool = False) -> None:
-    """A line on stderr, at once; styled only on a terminal (click honours NO_COLOR and pipes)."""
-    click.secho(text, err=True, bold=bold)
+_is_json = False
+
+
+def use_json_lines() -> None:
+    """Prints messages as JSON from now on in this process; data stay as they are."""
+    global _is_json  # noqa: PLW0603 - one switch per process, set when the settings are read
+    _is_json = True
+
+
+def print_message(text: str, *, bold: bool = False, run_id: str | None = None) -> None:
+    """A line on stderr, at once; styled only on a terminal (click honours NO_COLOR and pipes).
+
+    `run_id`: the run that the message is about, for JSON lines.
+    """
+    _print_line("info", text, bold=bold, run_id=run_id)
+
+
+def print_error(text: str) -> None:
+    """Why a command ends with a failure, on stderr."""
+    _print_line("error", f"fullscript-pipeline: {text}")
+
+
+def _print_line(level: str, text: str, *, bold: bool = False, run_id: str | None = None) -> None:
+    if not _is_json:
+        click.secho(text, err=True, bold=bold)
+    elif text.strip():
+        click.echo(json_line(level, text.strip(), run_id=run_id), err=True)
+
+
+def prints_json_lines() -> bool:
+    """Whether messages are JSON; then the log lines of runs are printed, too."""
+    return _is_json
 
 
 def print_data(text: str) -> None:

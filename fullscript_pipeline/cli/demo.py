@@ -21,6 +21,7 @@ import httpx
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.subprocesses import sandbox_server
+from fullscript_pipeline.encryption import new_key
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
@@ -28,6 +29,12 @@ from fullscript_pipeline.settings import Settings
 
 ENV_FILE = "demo.env"
 _IGNORED_FILES = {".gitkeep"}
+# The command of each day, and what it shows.
+_DAYS = (
+    ("First day: the whole catalog and all data of the clinics", "pull"),
+    ("A day later: only the objects that new events point at", "refresh"),
+    ("The next daily pull", "pull"),
+)
 
 
 @click.command(
@@ -40,7 +47,7 @@ def demo(settings: Settings) -> int:
     _refuse_while_in_use(settings)
     clear_demo_folder(settings.data_dir)
     settings.prepare_data_dir()
-    variables = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir), "FULLSCRIPT_REDIRECT_URI": _redirect_uri()}
+    variables = _first_variables(settings)
     _write_env(settings, variables)
     print_message(f"Demo in {settings.data_dir}", bold=True)
     with _server(settings, variables) as control:
@@ -48,15 +55,24 @@ def demo(settings: Settings) -> int:
         for clinic in control.state()["clinics"]:
             _connect(variables, clinic["server"], clinic["slug"])
         control.reset_requests()
-        _phase(settings, control, variables, "First day: the whole catalog and all data of the clinics", "pull")
-        _advance(control)
-        _phase(settings, control, variables, "A day later: only the objects that new events point at", "refresh")
-        _advance(control)
-        _phase(settings, control, variables, "The next daily pull", "pull")
+        for day, (title, command) in enumerate(_DAYS):
+            if day:
+                _advance(control)
+            _phase(settings, control, variables=variables, title=title, command=command)
         _show_requests(control)
-    _show_paths(settings)
+    _show_paths(settings, variables["FULLSCRIPT_WEB_URL"])
     print_message(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
     return 0
+
+
+def _first_variables(settings: Settings) -> dict[str, str]:
+    """The settings of the demo that do not come from its sandbox."""
+    return {
+        "FULLSCRIPT_DATA_DIR": str(settings.data_dir),
+        "FULLSCRIPT_REDIRECT_URI": f"{_free_address()}/callback",
+        "FULLSCRIPT_WEB_URL": _free_address(),
+        "FULLSCRIPT_WEB_KEY": new_key(),
+    }
 
 
 def _refuse_while_in_use(settings: Settings) -> None:
@@ -64,7 +80,7 @@ def _refuse_while_in_use(settings: Settings) -> None:
     if running := find_running(settings.sandbox_dir):
         running.close()
         raise Busy(
-            f"A sandbox runs in {settings.data_dir} ({running.base_url}; `make ui` starts one too): stop it first, or "
+            f"A sandbox runs in {settings.data_dir} ({running.base_url}; `ui` starts one too): stop it first, or "
             "set FULLSCRIPT_DATA_DIR to another folder."
         )
 
@@ -92,6 +108,12 @@ def read_demo_env(settings: Settings) -> dict[str, str]:
     return {name: setting.strip("'") for name, _, setting in pairs}
 
 
+@with_settings
+def add_demo_variables(settings: Settings) -> None:
+    """Adds what the demo has set for its data directory to the environment, which counts before it."""
+    os.environ.update({name: value for name, value in read_demo_env(settings).items() if name not in os.environ})
+
+
 def _server(settings: Settings, variables: Mapping[str, str]) -> "_Sandbox":
     return _Sandbox(settings, variables)
 
@@ -100,9 +122,11 @@ class _Sandbox:
     """The sandbox of the demo, and its control plane."""
 
     def __init__(self, settings: Settings, variables: Mapping[str, str]) -> None:
-        self._server = sandbox_server(
-            str(settings.sandbox_dir), 0, "--redirect-uri", variables["FULLSCRIPT_REDIRECT_URI"]
+        redirect_uris = (
+            *("--redirect-uri", variables["FULLSCRIPT_REDIRECT_URI"]),
+            *("--portal-redirect-uri", f"{variables['FULLSCRIPT_WEB_URL']}/callback"),
         )
+        self._server = sandbox_server(str(settings.sandbox_dir), 0, *redirect_uris)
 
     def __enter__(self) -> SandboxControl:
         return SandboxControl(self._server.__enter__())
@@ -111,10 +135,10 @@ class _Sandbox:
         self._server.__exit__(None, None, None)
 
 
-def _redirect_uri() -> str:
+def _free_address() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def _app_variables(control: SandboxControl) -> dict[str, str]:
@@ -123,6 +147,8 @@ def _app_variables(control: SandboxControl) -> dict[str, str]:
         prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
         for key in ("client_id", "client_secret", "api_url", "authorize_url"):
             variables[f"{prefix}{key.upper()}"] = server[key]
+        for key in ("client_id", "client_secret"):
+            variables[f"{prefix}WEB_{key.upper()}"] = server[f"portal_{key}"]
     return variables
 
 
@@ -201,7 +227,7 @@ def _show_requests(control: SandboxControl) -> None:
     )
 
 
-def _show_paths(settings: Settings) -> None:
+def _show_paths(settings: Settings, portal: str) -> None:
     print_message("\nOpen", bold=True)
     pages = sorted(settings.reports_dir.glob("clinics/*/index.html")) + sorted(
         settings.reports_dir.glob("catalog/*/index.html")
@@ -210,4 +236,5 @@ def _show_paths(settings: Settings) -> None:
         print_data(str(page))
     print_message(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
     place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
-    print_message(f"To see these data in the Dagster UI: {place}make ui")
+    print_message(f"To see these data in the Dagster UI: {place}fullscript-pipeline ui")
+    print_message(f"It serves the portal, too: sign in at {portal} as a practitioner of any of the clinics")

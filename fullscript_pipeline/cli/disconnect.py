@@ -35,11 +35,11 @@ def disconnect(settings: Settings, clinic: str | None, everything: bool, user: s
         raise click.UsageError("Name one clinic (and with --user one of its users), or --all.")
     settings.prepare_data_dir()
     code = 0
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = store.revocations.clinics_to_disconnect() if everything else [_find_clinic(store, clinic or "")]
         user_ids = _users_to_revoke(store, chosen[0], user) if give_up else []
         with audit_logged(
-            settings, "disconnect --give-up" if give_up else "disconnect", whose=DataSubjects(chosen)
+            settings, "disconnect --give-up" if give_up else "disconnect", whose=DataSubjects(clinics=chosen)
         ) as record:
             for user_id in user_ids:
                 _give_up(settings, store, chosen[0], user_id)

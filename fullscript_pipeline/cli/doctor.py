@@ -4,13 +4,16 @@ What does not belong here: the checks (`health`).
 """
 
 import json
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
+from fullscript_pipeline.cli.demo import add_demo_variables
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.health import Finding, check_all, exit_code, failed
 from fullscript_pipeline.settings import Settings
@@ -25,20 +28,41 @@ _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "skip": "cyan"}
     "check means and what to do: README.md, Troubleshooting."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def doctor(as_json: bool) -> int:
-    findings = []
+@click.option(
+    "--watch",
+    type=click.IntRange(5, 86_400),
+    metavar="SECONDS",
+    help="Check again every SECONDS until stopped. After the first time, print only checks whose state changed.",
+)
+def doctor(as_json: bool, watch: int | None) -> int:
+    findings = _check_once(as_json, {})
+    while watch:
+        time.sleep(watch)
+        findings = _check_once(as_json, {finding.id: finding.state for finding in findings})
+    return exit_code(findings)
+
+
+def _check_once(as_json: bool, known: Mapping[str, str]) -> list[Finding]:
+    """Prints the findings whose state is not the known one, then the counts if there were any."""
+    findings, has_news = [], not known
     for finding in _findings():
         findings.append(finding)
-        _show(finding, as_json)
+        if known.get(finding.id) != finding.state:
+            if known:
+                print_message(f"{clock.real_now():%Y-%m-%d %H:%M:%S} UTC: {known.get(finding.id, 'new')} before")
+            has_news = True
+            _show(finding, as_json)
     counts = Counter(finding.state for finding in findings)
-    print_message(
-        f"{counts['pass']} passed, {counts['warn']} warnings, {counts['fail']} failed, {counts['skip']} skipped"
-    )
-    return exit_code(findings)
+    if has_news:
+        print_message(
+            f"{counts['pass']} passed, {counts['warn']} warnings, {counts['fail']} failed, {counts['skip']} skipped"
+        )
+    return findings
 
 
 def _findings() -> Iterable[Finding]:
     try:
+        add_demo_variables()
         return _check()
     except ConfigurationError as error:
         return [failed("settings.read", str(error), "Change it as described.", error.exit_code)]

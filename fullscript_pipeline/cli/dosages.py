@@ -18,10 +18,12 @@ from fullscript_pipeline.state import StateStore
 def list_dosages(settings: Settings, clinics: Sequence[str], limit: int) -> int:
     """Prints the texts of these clinics (none named: all), for at most `limit` reasons. Returns the exit code."""
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = select_clinics(store, clinics)
     warehouse = open_warehouse(settings)
-    with audit_logged(settings, "report dosages", whose=DataSubjects(chosen), destination=STANDARD_OUTPUT) as record:
+    with audit_logged(
+        settings, "report dosages", whose=DataSubjects(clinics=chosen), destination=STANDARD_OUTPUT
+    ) as record:
         with warehouse.read() as con:
             unread = unread_dosages(con, [clinic.clinic_id for clinic in chosen])
         record.rows = sum(dosage.lines for dosage in unread)

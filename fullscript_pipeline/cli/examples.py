@@ -32,6 +32,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "pull --dry-run --ask --json | jq 'select(.endpoint) | .requests'",
     ),
     "refresh": ("refresh", "refresh --clinic maple-street-wellness"),
+    "web serve": ("web serve", "web serve --port 8768"),
+    "web invite": ("web invite us --days 7",),
+    "web audit": ("web audit --last 50",),
     "report adherence": ("report adherence", "report adherence --clinic maple-street-wellness --as-of 2026-10-31"),
     "report dosages": ("report dosages --limit 20",),
     "report snooze": (
@@ -46,6 +49,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "catalog diff --last 30d --region ca",
     ),
     "catalog changes": ("catalog changes --month 2026-11 --brand 'Northwind Naturals'",),
+    "catalog compare": (
+        "catalog compare us ca --by upc --format xlsx --output compared.xlsx",
+        "catalog compare ../sandbox-data ../production-data@us --by sku",
+    ),
     "catalog show": ('catalog show "Magnesium Glycinate"', "catalog show VARIANT_ID --region ca"),
     "catalog coverage": ("catalog coverage --region us --days 30",),
     "catalog release": ("catalog release 2026-11-22 --region us",),
@@ -64,6 +71,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "audit list": ("audit list", "audit list --json | jq -r 'select(.command == \"export\") | .user'"),
     "audit verify": ("audit verify", "audit verify --head CHAIN:NUMBER:CODE"),
     "tidy": ("tidy --dry-run",),
+    "migrate-store": (
+        "migrate-store file postgresql://fullscript@db.example.org/fullscript",
+        "migrate-store postgresql://fullscript@db.example.org/fullscript file",
+    ),
     "clock repair": ("clock repair --dry-run", "clock repair"),
     "keys new": ("keys new > ~/.fullscript.key && chmod 600 ~/.fullscript.key",),
     "keys rotate": ("keys rotate",),
@@ -74,7 +85,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "webhooks inbox list": ("webhooks inbox list", "webhooks inbox list --json | jq -r 'select(.state == \"failed\")'"),
     "webhooks inbox replay": ("webhooks inbox replay", "webhooks inbox replay EVENT_ID"),
     "webhooks inbox ignore": ("webhooks inbox ignore EVENT_ID",),
-    "doctor": ("doctor", 'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + (.fix // .what)\''),
+    "probe": (
+        "probe us-snd",
+        "probe us-snd --tokens --undocumented",
+        "probe us --dry-run",
+        "probe us --assume whole_utc_days",
+        "probe --replay probe-us.json",
+    ),
+    "doctor": (
+        "doctor",
+        "doctor --watch 60",
+        'doctor --json | jq -r \'select(.state == "fail") | .id + ": " + (.fix // .what)\'',
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from fullscript_pipeline.health import format_bytes
 from fullscript_pipeline.maintenance import Rotation, backups_under_different_keys, plan_rotation, rotate_keys
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings, encryption_keys
+from fullscript_pipeline.state import StateStore
 
 
 @click.group(help="Print a new encryption key, or re-encrypt stored data with it.")
@@ -42,8 +43,8 @@ def rotate(settings: Settings) -> None:
         raise ConfigurationError(
             "There is no encryption key: set FULLSCRIPT_ENCRYPTION_KEY to the new key, a comma and the old key."
         )
-    if not settings.state_path.exists():
-        raise ConfigurationError(f"There is no state store at {settings.state_path} yet: nothing to rotate.")
+    if not StateStore.exists(settings):
+        raise ConfigurationError(f"There is no state store at {settings.state_place} yet: nothing to rotate.")
     plan = plan_rotation(settings)
     _print_plan(plan, len(listed))
     began = time.monotonic()

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fullscript_pipeline.cli import lazy_imports
+from fullscript_pipeline.cli.console import print_error, print_message
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.machine_errors import shortage_error
@@ -27,6 +28,7 @@ _COMMANDS = {
     "pull": "fullscript_pipeline.cli.pull:pull",
     "refresh": "fullscript_pipeline.cli.refresh:refresh",
     "webhooks": "fullscript_pipeline.cli.webhooks:webhooks",
+    "web": "fullscript_pipeline.cli.web:web",
     "report": "fullscript_pipeline.cli.report:report",
     "catalog": "fullscript_pipeline.cli.catalog:catalog",
     "publish": "fullscript_pipeline.cli.publish:publish",
@@ -35,10 +37,12 @@ _COMMANDS = {
     "restore": "fullscript_pipeline.cli.backup:restore",
     "purge": "fullscript_pipeline.cli.purge:purge",
     "tidy": "fullscript_pipeline.cli.backup:tidy",
+    "migrate-store": "fullscript_pipeline.cli.migrate_store:migrate_store",
     "audit": "fullscript_pipeline.cli.audit:audit",
     "keys": "fullscript_pipeline.cli.keys:keys",
     "clock": "fullscript_pipeline.cli.clock:clock_group",
     "quarantine": "fullscript_pipeline.cli.quarantine:quarantine",
+    "probe": "fullscript_pipeline.cli.probe:probe",
     "doctor": "fullscript_pipeline.cli.doctor:doctor",
 }
 _SUMMARIES = {
@@ -51,6 +55,7 @@ _SUMMARIES = {
     "pull": "Pull the catalog and the clinics for today.",
     "refresh": "Read new webhooks and events, and fetch what they point at.",
     "webhooks": "Receive webhooks; list, retry or ignore received deliveries.",
+    "web": "Serve the portal, where clinicians sign in with Fullscript; invite clinics; show its audit log.",
     "report": "Rebuild reports from the warehouse.",
     "catalog": "Show what changed in the catalog.",
     "publish": "Write a copy of the warehouse for analysts.",
@@ -59,10 +64,12 @@ _SUMMARIES = {
     "restore": "Restore a backup into the data directory.",
     "purge": "Remove a clinic or a patient from all stored data.",
     "tidy": "Remove landing files older than the setting.",
+    "migrate-store": "Move the state store to PostgreSQL, or back to a file.",
     "audit": "List who exported or removed data, and verify the audit log.",
     "keys": "Print a new encryption key, or re-encrypt stored data with it.",
     "clock": "Correct times that were stored under a wrong clock.",
     "quarantine": "List records that could not be loaded, or load them again.",
+    "probe": "Compare a server's answers with its documentation; only reads.",
     "doctor": "Check settings, key, files, servers, tokens and warehouse.",
 }
 
@@ -132,18 +139,16 @@ def main() -> None:
             code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except PipelineError as error:
-        click.echo(f"fullscript-pipeline: {error}", err=True)
+        print_error(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
+        print_message("stopped")
         sys.exit(130)
     except PermissionError as error:
-        click.echo(
-            f"fullscript-pipeline: {error.filename} cannot be used ({error.strerror}): {_FOREIGN_FILE_FIX}", err=True
-        )
+        print_error(f"{error.filename} cannot be used ({error.strerror}): {_FOREIGN_FILE_FIX}")
         sys.exit(ConfigurationError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -151,7 +156,7 @@ def main() -> None:
     except Exception as error:
         if (short := shortage_error(error)) is None:
             raise
-        click.echo(f"fullscript-pipeline: {short}", err=True)
+        print_error(str(short))
         sys.exit(short.exit_code)
 
 

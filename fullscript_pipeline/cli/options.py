@@ -53,9 +53,9 @@ class ClinicName(click.ParamType[str]):
 def _connected_clinics(settings: "Settings") -> "list[Clinic]":
     from fullscript_pipeline.state import StateStore  # noqa: PLC0415 - a database library, which help need not wait for
 
-    if not settings.state_path.exists():
+    if not StateStore.exists(settings):
         return []
-    with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+    with StateStore.open(settings, read_only=True) as store:
         return store.clinics.all()
 
 

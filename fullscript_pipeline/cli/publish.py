@@ -3,6 +3,7 @@
 What does not belong here: what is in them (`warehouse.publish`, `warehouse.export`).
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import click
 from click.core import ParameterSource
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
 from fullscript_pipeline.cli.clinic_selection import find_known_clinic
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse, rows_in
@@ -58,7 +61,7 @@ def publish(
         raise click.UsageError("--k and --with-current-year go with --deidentified.")
     level = Level.PSEUDONYMISED if pseudonymised else Level.DEIDENTIFIED if deidentified else Level.WHOLE
     settings.prepare_data_dir()
-    options = CopyOptions(level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
+    options = CopyOptions(level=level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
     warehouse = _warehouse(settings)
     name = "publish" if level is Level.WHOLE else f"publish --{level.value}"
     with audit_logged(settings, name, destination=settings.published_dir) as record:
@@ -161,17 +164,39 @@ def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, p
     # The pages' templates: help does not need them.
     from fullscript_pipeline.maintenance import write_person_file  # noqa: PLC0415
 
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = find_known_clinic(store, clinic_name)
-        whose = DataSubjects([clinic], patient_id)
+        whose = DataSubjects(clinics=[clinic], patient_id=patient_id)
         with audit_logged(settings, "export --patient", whose=whose, destination=folder) as record:
-            written = write_person_file(settings, warehouse, store, clinic, patient_id, folder)
+            written = write_person_file(
+                settings, warehouse, store=store, clinic=clinic, patient_id=patient_id, folder=folder
+            )
             record.rows = sum(written.counts.values())
+            record.rows += _export_notes(settings, clinic, patient_id, written.path.parent)
     print_message(
         format_columns(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())])
     )
     print_message("The file is not encrypted. Its last part names the files that hold copies of the same data.")
     print_data(str(written.path))
+
+
+def _export_notes(settings: Settings, clinic: ClinicRef, patient_id: str, folder: Path) -> int:
+    """Writes what the clinic's people noted in the portal to a file of its own; returns how many notes there are."""
+    from fullscript_pipeline.web import notes_of_person  # noqa: PLC0415 - only where there is a portal
+
+    keys = [key.strip() for key in (settings.web_key or "").split(",") if key.strip()]
+    notes = notes_of_person(
+        settings.portal_path, keys, server=clinic.server, clinic_id=clinic.clinic_id, patient_id=patient_id
+    )
+    if notes and not keys:
+        print_message(f"The portal holds {counted(len(notes), 'note')}, still sealed: set FULLSCRIPT_WEB_KEY to read.")
+    if notes:
+        path = folder / "portal-notes.json"
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(notes, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        print_data(str(path))
+    return len(notes)
 
 
 def _warehouse(settings: Settings) -> Warehouse:

@@ -26,13 +26,14 @@ from fullscript_pipeline.extraction.request_estimate import (
     estimate_region,
 )
 from fullscript_pipeline.maintenance import open_warehouse
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, split_partition_key
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, catalog, order_days_config
 from fullscript_pipeline.orchestration.runtime import (
     Outcome,
     add_clinic_partitions,
     clinic_partition,
     open_instance,
     region_partition,
+    remove_old_runs,
 )
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.resources import ALL_RESOURCES
@@ -44,7 +45,7 @@ _WITH_PAST_DAYS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PullOptions:
     """The options of `pull`; None or empty when not given."""
 
@@ -58,7 +59,7 @@ class PullOptions:
 def pull(settings: Settings, options: PullOptions) -> int:
     """Executes every run to its end. Returns the exit code."""
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         runs = _plan_runs(settings, select_clinics(store, options.clinics), options)
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
@@ -67,13 +68,14 @@ def pull(settings: Settings, options: PullOptions) -> int:
     _print_summary(outcomes)
     if stale := runs_for_stale_pages(settings, outcomes):
         execute_runs(instance, stale)
+    remove_old_runs(instance, settings.keep_runs_days)
     return code
 
 
 def show_estimate(settings: Settings, options: PullOptions, *, counts_rows: bool, as_json: bool) -> int:
     """Prints the requests that the same pull would send, and why."""
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = select_clinics(store, options.clinics)
         runs = _plan_runs(settings, chosen, options)
         with dry_run.row_counter(settings, store, counts_rows) as count_rows:
@@ -88,7 +90,7 @@ def _plan_runs(settings: Settings, clinics: Sequence[Clinic], options: PullOptio
     first, last = _day_range(options, today, settings)
     only = set(options.only)
     if only and only <= _WITH_PAST_DAYS and (first, last) != (today, today):
-        return [_backfill_run(clinic, first, last) for clinic in clinics]
+        return [_backfill_run(clinic, today, (first, last)) for clinic in clinics]
     if first != last:
         raise UsageError(
             "A range of days can be pulled for orders only (--only orders): all other lists show the present only."
@@ -106,6 +108,8 @@ def _plan_runs(settings: Settings, clinics: Sequence[Clinic], options: PullOptio
     region_keys, clinic_keys = _select_steps(options.only, REGION_ASSETS), _select_steps(options.only, CLINIC_ASSETS)
     regions = [region for region in REGIONS if region in {clinic.region for clinic in clinics}]
     with_catalog = region_keys != frozenset() and not (options.clinics and not only)
+    if region_keys is not None:
+        region_keys = catalog.with_mass_change_check(region_keys)
     return [
         *(_region_run(region, first, region_keys) for region in regions if with_catalog),
         *(_clinic_run(clinic, first, clinic_keys) for clinic in clinics if clinic_keys != frozenset()),
@@ -115,14 +119,20 @@ def _plan_runs(settings: Settings, clinics: Sequence[Clinic], options: PullOptio
 def _region_run(region: str, day: date, assets: frozenset[dg.AssetKey] | None) -> PlannedRun:
     tags = {"fullscript/region": region}
     return PlannedRun(
-        f"catalog {region} {day}", "catalog_daily", region_partition(region, day), tags=tags, assets=assets
+        label=f"catalog {region} {day}",
+        job="catalog_daily",
+        partition=region_partition(region, day),
+        tags=tags,
+        assets=assets,
     )
 
 
 def _clinic_run(clinic: Clinic, day: date, assets: frozenset[dg.AssetKey] | None) -> PlannedRun:
     key = clinic.clinic_key
     tags = {"fullscript/clinic": key}
-    return PlannedRun(f"{key} {day}", "clinic_daily", clinic_partition(key, day), tags=tags, assets=assets)
+    return PlannedRun(
+        label=f"{key} {day}", job="clinic_daily", partition=clinic_partition(key, day), tags=tags, assets=assets
+    )
 
 
 def _estimate(
@@ -142,9 +152,8 @@ def _estimate(
                     clinic for clinic in store.clinics.all() if clinic.region == region and clinic.status == "ok"
                 ]
                 planned = estimate_region(con, region, healthy, day, pace=pace, store=store, count_rows=count_rows)
-            elif run.job == "orders_backfill" and run.partition_range:
-                days = [split_partition_key(key)[1] for key in run.partition_range]
-                planned = [estimate_order_days(con, by_key[tags["fullscript/clinic"]], days[0], days[1])]
+            elif run.order_days:
+                planned = [estimate_order_days(con, by_key[tags["fullscript/clinic"]], *run.order_days)]
             else:
                 planned = estimate_clinic(
                     con, by_key[tags["fullscript/clinic"]], day, pace, store=store, count_rows=count_rows
@@ -165,16 +174,19 @@ def _day_range(options: PullOptions, today: date, settings: Settings) -> tuple[d
         raise UsageError(f"--from {start} is after --to {end}.")
     if end > today:
         raise UsageError(f"{end} is in the future: today is {today} ({settings.time_zone}).")
-    if start < settings.start_date:
+    if settings.start_date and start < settings.start_date:
         raise UsageError(f"{start} is before FULLSCRIPT_START_DATE ({settings.start_date}).")
     return start, end
 
 
-def _backfill_run(clinic: Clinic, first: date, last: date) -> PlannedRun:
+def _backfill_run(clinic: Clinic, today: date, order_days: tuple[date, date]) -> PlannedRun:
+    first, last = order_days
     return PlannedRun(
-        f"{clinic.clinic_key} orders {first} to {last}",
-        "orders_backfill",
-        partition_range=(clinic_partition(clinic.clinic_key, first), clinic_partition(clinic.clinic_key, last)),
+        label=f"{clinic.clinic_key} orders {first} to {last}",
+        job="orders_backfill",
+        partition=clinic_partition(clinic.clinic_key, today),
+        run_config=order_days_config(first, last),
+        order_days=order_days,
         tags={"fullscript/clinic": clinic.clinic_key},
     )
 
@@ -195,12 +207,12 @@ def _print_summary(outcomes: Sequence[tuple[PlannedRun, Outcome]]) -> None:
     columns = ("rows_read", "rows_added", "rows_changed", "rows_removed", "quarantined", "requests")
     totals: dict[str, list[int]] = {}
     for run, outcome in outcomes:
-        for key, metadata in outcome.materialized.items():
+        for key, metadata in {**outcome.observed, **outcome.materialized}.items():
             if "rows_read" in metadata:
                 row = totals.setdefault(key, [0] * len(columns))
                 totals[key] = [sum(pair) for pair in zip(row, (metadata.get(name, 0) for name in columns), strict=True)]
             if reason := metadata.get("reason"):
-                print_message(f"{run.label}, {key}: {reason}")
+                print_message(f"{run.label}, {key}: {reason}", run_id=outcome.run_id)
     if totals:
         headers = ["table", *(column.removeprefix("rows_") for column in columns)]
         print_data(format_columns(headers, [[key, *row] for key, row in sorted(totals.items())]))

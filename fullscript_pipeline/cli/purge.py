@@ -50,7 +50,7 @@ def purge(
     if undo and patient:
         _undo(settings, *patient)
         return 0
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = find_known_clinic(store, clinic_key or (patient or ("", ""))[0])
         patient_id = patient[1] if patient else None
         if patient_id is None and clinic.status != "removed" and not disconnects:
@@ -58,23 +58,29 @@ def purge(
                 f"Clinic {clinic.clinic_key} is still connected, so the next pull would store it again: run "
                 f"`fullscript-pipeline disconnect {clinic.clinic_key}` first, or add --disconnect."
             )
-        what = f"patient {patient_id} of {clinic.clinic_key}" if patient_id else f"clinic {clinic.clinic_key}"
-        if not yes:
-            click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
-        code = 0
-        with audit_logged(settings, "purge", whose=DataSubjects([clinic], patient_id)) as record:
-            if patient_id is None and disconnects and _has_grants(store, clinic):
-                outcome = disconnect(settings, store, clinic)
-                code = record.exit_code = outcome.exit_code
-                if outcome.not_revoked:
-                    print_message(outcome.not_revoked)
-            record.rows = _purge(settings, store, clinic, patient_id, what)
-        if patient_id is None and _has_grants(store, clinic):
-            print_message(
-                f"The server has not confirmed that the access of {clinic.clinic_key} is revoked, so its tokens "
-                f"(unused) and the clinic's name are kept: run `fullscript-pipeline disconnect {clinic.clinic_key}`, "
-                "then `purge` again."
-            )
+        return _confirm_and_purge(settings, store, clinic, patient_id=patient_id, disconnects=disconnects, yes=yes)
+
+
+def _confirm_and_purge(
+    settings: Settings, store: StateStore, clinic: Clinic, *, patient_id: str | None, disconnects: bool, yes: bool
+) -> int:
+    what = f"patient {patient_id} of {clinic.clinic_key}" if patient_id else f"clinic {clinic.clinic_key}"
+    if not yes:
+        click.confirm(f"Remove {what} from {settings.data_dir}? It cannot be undone.", abort=True, err=True)
+    code = 0
+    with audit_logged(settings, "purge", whose=DataSubjects(clinics=[clinic], patient_id=patient_id)) as record:
+        if patient_id is None and disconnects and _has_grants(store, clinic):
+            outcome = disconnect(settings, store, clinic)
+            code = record.exit_code = outcome.exit_code
+            if outcome.not_revoked:
+                print_message(outcome.not_revoked)
+        record.rows = _purge(settings, store, clinic=clinic, patient_id=patient_id, what=what)
+    if patient_id is None and _has_grants(store, clinic):
+        print_message(
+            f"The server has not confirmed that the access of {clinic.clinic_key} is revoked, so its tokens "
+            f"(unused) and the clinic's name are kept: run `fullscript-pipeline disconnect {clinic.clinic_key}`, "
+            "then `purge` again."
+        )
     return code
 
 
@@ -98,9 +104,9 @@ def _describe_remaining_copies(purged: "Purged") -> Iterator[str]:
 
 
 def _undo(settings: Settings, clinic_name: str, patient_id: str) -> None:
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = find_known_clinic(store, clinic_name)
-        with audit_logged(settings, "purge --undo", whose=DataSubjects([clinic], patient_id)):
+        with audit_logged(settings, "purge --undo", whose=DataSubjects(clinics=[clinic], patient_id=patient_id)):
             if not store.purged.forget(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not purged: nothing was changed.")
     print_message(f"Pulls may store patient {patient_id} of {clinic.clinic_key} again.", bold=True)
@@ -119,18 +125,22 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
     # Dagster and the pages' templates: help does not need them.
     from fullscript_pipeline.maintenance import purge_everywhere  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import open_instance  # noqa: PLC0415
+    from fullscript_pipeline.web import erase_from_portal  # noqa: PLC0415
 
     warehouse = open_warehouse(settings)
-    purged = purge_everywhere(settings, warehouse, store, clinic, patient_id)
-    if not purged.counts:
+    purged = purge_everywhere(settings, warehouse, store=store, clinic=clinic, patient_id=patient_id)
+    counts = dict(purged.counts)
+    if in_portal := erase_from_portal(
+        settings.portal_path, server=clinic.server, clinic_id=clinic.clinic_id, patient_id=patient_id
+    ):
+        counts["portal"] = in_portal
+    if not counts:
         if patient_id and store.purged.contains(clinic, patient_id):
             raise UsageError(f"{settings.data_dir} holds nothing of {what}: they were purged before, and stay purged.")
         raise UsageError(f"{settings.data_dir} holds nothing of {what}: check the id.")
     if patient_id is None:
         open_instance(settings).delete_dynamic_partition("clinics", clinic.clinic_key)
-    print_data(
-        format_columns(["where", "removed"], [[place, number] for place, number in sorted(purged.counts.items())])
-    )
+    print_data(format_columns(["where", "removed"], [[place, number] for place, number in sorted(counts.items())]))
     print_message(f"Removed {what}. ops.purges has a line about it, without names.", bold=True)
     if patient_id:
         print_message(
@@ -141,4 +151,4 @@ def _purge(settings: Settings, store: StateStore, clinic: Clinic, patient_id: st
         print_message(f"A copy for analysts was removed but could not be written again. {reason}")
     for sentence in _describe_remaining_copies(purged):
         print_message(sentence)
-    return sum(purged.counts.values())
+    return sum(counts.values())

@@ -63,8 +63,8 @@ def replay_command(settings: Settings) -> int:
     with warehouse.read():  # raises an error when there is none yet
         pass
     keys: dict[str, str] = {}
-    if settings.state_path.exists():
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+    if StateStore.exists(settings):
+        with StateStore.open(settings) as store:
             keys = {clinic.clinic_id: clinic.clinic_key for clinic in store.clinics.all()}
     from fullscript_pipeline.warehouse.loading import replay  # noqa: PLC0415 - Arrow: help does not need it
     from fullscript_pipeline.warehouse.upgrades import retype  # noqa: PLC0415 - likewise

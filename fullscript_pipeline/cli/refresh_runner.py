@@ -3,7 +3,8 @@
 What does not belong here: the options (`cli.refresh`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, open_session
@@ -18,6 +19,7 @@ from fullscript_pipeline.orchestration.runtime import (
     clinic_partition,
     open_instance,
     region_partition,
+    remove_old_runs,
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
@@ -41,7 +43,7 @@ def refresh(settings: Settings, clinics: Sequence[str]) -> int:
     settings.prepare_data_dir()
     runs: list[PlannedRun] = []
     code = 0
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = select_clinics(store, clinics)
         for reason, number in ingest_inbox(store).failed.items():
             print_message(f"webhook inbox: {counted(number, 'delivery', 'deliveries')} could not be handled. {reason}")
@@ -59,6 +61,7 @@ def refresh(settings: Settings, clinics: Sequence[str]) -> int:
         add_clinic_partitions(instance, store)
     open_warehouse(settings)
     run_code, outcomes = execute_runs(instance, runs)
+    remove_old_runs(instance, settings.keep_runs_days)
     if rows := [[run.label, _count_events(run), outcome.run_id] for run, outcome in outcomes]:
         print_data(format_columns(["clinic", "events", "run"], rows))
     return NeedsConnect.exit_code if NeedsConnect.exit_code in {code, run_code} else code or run_code
@@ -103,8 +106,8 @@ def _poll_labs(session: ClinicSession, store: StateStore) -> None:
 
 
 def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: RefreshRequest | None) -> list[PlannedRun]:
-    tags, label = {"fullscript/clinic": clinic.clinic_key}, f"{clinic.clinic_key} refresh"
-    runs = []
+    tags = {"fullscript/clinic": clinic.clinic_key}
+    runs: list[PlannedRun] = []
     if not has_been_pulled(store, clinic):
         print_message(
             f"{clinic.clinic_key}: not pulled yet; run `fullscript-pipeline pull` first. Events are handled from then "
@@ -114,23 +117,26 @@ def _plan_runs(settings: Settings, store: StateStore, clinic: Clinic, due: Refre
         print_message(f"{clinic.clinic_key}: nothing new.")
     else:
         mark_run_requested(store, clinic, due)
-        day = clock.today(settings.time_zone)
-        if due.needs_catalog_pull:
-            region = {"fullscript/region": clinic.region}
-            runs.append(
-                PlannedRun(
-                    f"catalog {clinic.region}", "catalog_daily", region_partition(clinic.region, day), tags=region
-                )
-            )
-        if due.needs_full_pull:
-            runs.append(PlannedRun(label, "clinic_daily", clinic_partition(clinic.clinic_key, day), tags=tags))
-        else:
-            runs.append(PlannedRun(label, "clinic_refresh", run_config=run_config(due), tags=tags))
+        runs += _runs_for(due, clinic, clock.today(settings.time_zone), tags)
     if span := pending_resync_span(store, clinic):
         print_message(f"{clinic.clinic_key}: the event feeds no longer reach back to {span}; everything is read again.")
         config = sweep_request(clinic, span).run_config
-        runs.append(PlannedRun(f"{clinic.clinic_key} sweep", "clinic_sweep", run_config=config, tags=tags))
+        runs.append(PlannedRun(label=f"{clinic.clinic_key} sweep", job="clinic_sweep", run_config=config, tags=tags))
     return runs
+
+
+def _runs_for(due: RefreshRequest, clinic: Clinic, day: date, tags: Mapping[str, str]) -> Iterator[PlannedRun]:
+    """Yields the runs that handle the due events: of the catalog if needed, then of the clinic."""
+    label = f"{clinic.clinic_key} refresh"
+    if due.needs_catalog_pull:
+        partition = region_partition(clinic.region, day)
+        region = {"fullscript/region": clinic.region}
+        yield PlannedRun(label=f"catalog {clinic.region}", job="catalog_daily", partition=partition, tags=region)
+    if due.needs_full_pull:
+        partition = clinic_partition(clinic.clinic_key, day)
+        yield PlannedRun(label=label, job="clinic_daily", partition=partition, tags=tags)
+    else:
+        yield PlannedRun(label=label, job="clinic_refresh", run_config=run_config(due), tags=tags)
 
 
 def _count_events(run: PlannedRun) -> int | str:

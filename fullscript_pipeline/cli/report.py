@@ -60,7 +60,7 @@ def dosages(settings: "Settings", clinics: Sequence[str], limit: int) -> int:
 @click.argument("patient", required=False)
 @click.option("--until", type=DAY, help="The day on which the patient is on the list again.")
 @click.option("--note", help="Why, for the clinic's own page; at most 300 characters.")
-@click.option("--list", "lists", is_flag=True, help="The snoozes of CLINIC (default: of all clinics), with notes.")
+@click.option("--list", "lists", is_flag=True, help="List the snoozes of CLINIC (default: of all clinics), with notes.")
 @click.option("--remove", "removes", is_flag=True, help="Put the patient back on the list now.")
 @with_settings
 def snooze(
@@ -80,5 +80,5 @@ def snooze(
     if clinic and patient and removes and not (until or note or lists):
         return remove_snooze(settings, clinic, patient)
     if clinic and patient and until and not (removes or lists):
-        return snooze_patient(settings, clinic, patient, until, note)
+        return snooze_patient(settings, clinic, patient_id=patient, until=until, note=note)
     raise click.UsageError("Give CLINIC PATIENT with --until DAY or with --remove; or --list, with or without CLINIC.")

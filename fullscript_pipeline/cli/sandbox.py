@@ -4,8 +4,6 @@ What does not belong here: how the sandbox behaves (`sandbox`).
 """
 
 import json
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -16,10 +14,10 @@ import click
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
-from fullscript_pipeline.errors import Busy, UsageError
+from fullscript_pipeline.cli.sandbox_serving import sandbox_errors_as_ours, serve_sandbox
+from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.sandbox.client import SandboxControl, find_running
-from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
-from fullscript_pipeline.sandbox.server import advance_offline, serve
+from fullscript_pipeline.sandbox.server import advance_offline
 from fullscript_pipeline.settings import Settings
 
 
@@ -54,34 +52,7 @@ def sandbox() -> None:
 @with_settings
 def serve_command(settings: Settings, port: int, **options: Any) -> None:
     settings.prepare_data_dir()
-    with _sandbox_errors_as_ours():
-        # In a thread of its own: the server cannot answer us while it waits for this call.
-        serve(
-            settings.sandbox_dir,
-            port=port,
-            redirect_uri=settings.redirect_uri,
-            on_ready=lambda url: threading.Thread(target=_print_settings, args=(url, settings), daemon=True).start(),
-            **options,
-        )
-
-
-def _print_settings(base_url: str, settings: Settings) -> None:
-    """The line that says it listens, then the settings that point the pipeline at it: a `.env`, as it stands."""
-    print_data(f"# sandbox ready {base_url}")
-    with SandboxControl(base_url) as control:
-        for name, server in control.state()["servers"].items():
-            prefix = f"FULLSCRIPT_{name.upper().replace('-', '_')}_"
-            for variable, key in (
-                ("CLIENT_ID", "client_id"),
-                ("CLIENT_SECRET", "client_secret"),
-                ("API_URL", "api_url"),
-                ("AUTHORIZE_URL", "authorize_url"),
-                ("WEBHOOK_CHALLENGE_TOKEN", "webhook_challenge_token"),
-                ("WEBHOOK_SIGNATURE_KEYS", "webhook_signature_key"),
-            ):
-                print_data(f"{prefix}{variable}={server[key]}")
-    print_data(f"FULLSCRIPT_REDIRECT_URI={settings.redirect_uri}")
-    sys.stdout.flush()
+    serve_sandbox(settings, settings.sandbox_dir, port=port, **options)
 
 
 @sandbox.command("advance", help="Move the sandbox's clock forward. Orders, plans and changes of these days happen.")
@@ -92,7 +63,7 @@ def advance_command(settings: Settings, days: int | None, to: date | None) -> No
     if (days is None) == (to is None):
         raise click.UsageError("Give either --days or --to.")
     directory = settings.sandbox_dir
-    with _sandbox_errors_as_ours():
+    with sandbox_errors_as_ours():
         control = find_running(directory)
         if control is None:
             summary = advance_offline(directory, days=days, to=to)
@@ -178,19 +149,9 @@ def webhook_command(settings: Settings, server: str, url: str) -> None:
 @contextmanager
 def _running(settings: Settings) -> Iterator[SandboxControl]:
     """The sandbox of this data directory. Raises UsageError when none runs."""
-    with _sandbox_errors_as_ours():
+    with sandbox_errors_as_ours():
         control = find_running(settings.sandbox_dir)
         if control is None:
             raise UsageError("No sandbox runs in this data directory; start it with `sandbox serve`.")
         with control:
             yield control
-
-
-@contextmanager
-def _sandbox_errors_as_ours() -> Iterator[None]:
-    try:
-        yield
-    except SandboxBusy as error:
-        raise Busy(str(error)) from None
-    except SandboxError as error:
-        raise UsageError(str(error)) from None

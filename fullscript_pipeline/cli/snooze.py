@@ -12,9 +12,8 @@ from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, DataSubjects, audit
 from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.maintenance import open_report_store, open_warehouse
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rewrite_pages
-from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, Snooze, StateStore
 from fullscript_pipeline.warehouse import Warehouse
@@ -33,12 +32,12 @@ def snooze_patient(settings: Settings, clinic_name: str, patient_id: str, until:
     plain = " ".join((note or "").split())
     if len(plain) > LONGEST_NOTE:
         raise UsageError(f"The note has {len(plain)} characters; {LONGEST_NOTE} are the most.")
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = store.clinics.find(clinic_name)
         warehouse = open_warehouse(settings)
         _require_patient(warehouse, clinic, patient_id)
-        with audit_logged(settings, _COMMAND, whose=DataSubjects([clinic], patient_id)):
-            store.snoozes.add(clinic, Snooze(patient_id, until, plain or None), today)
+        with audit_logged(settings, _COMMAND, whose=DataSubjects(clinics=[clinic], patient_id=patient_id)):
+            store.snoozes.add(clinic, Snooze(patient_id=patient_id, until=until, note=plain or None), today)
     print_message(f"Patient {patient_id} of {clinic.clinic_key} is off the call list until {until}.", bold=True)
     _rewrite_list(settings, warehouse, clinic)
     return 0
@@ -47,9 +46,11 @@ def snooze_patient(settings: Settings, clinic_name: str, patient_id: str, until:
 def remove_snooze(settings: Settings, clinic_name: str, patient_id: str) -> int:
     """Puts the patient back on the call list, and rewrites the clinic's pages."""
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = store.clinics.find(clinic_name)
-        with audit_logged(settings, f"{_COMMAND} --remove", whose=DataSubjects([clinic], patient_id)):
+        with audit_logged(
+            settings, f"{_COMMAND} --remove", whose=DataSubjects(clinics=[clinic], patient_id=patient_id)
+        ):
             if not store.snoozes.remove(clinic, patient_id):
                 raise UsageError(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed: nothing was changed.")
     print_message(f"Patient {patient_id} of {clinic.clinic_key} is not snoozed any more.", bold=True)
@@ -61,10 +62,10 @@ def list_snoozes(settings: Settings, clinic_names: Sequence[str]) -> int:
     """Prints the snoozes of these clinics (none named: all), the first to end first."""
     settings.prepare_data_dir()
     today = clock.today(settings.time_zone)
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         chosen = select_clinics(store, clinic_names)
         with audit_logged(
-            settings, f"{_COMMAND} --list", whose=DataSubjects(chosen), destination=STANDARD_OUTPUT
+            settings, f"{_COMMAND} --list", whose=DataSubjects(clinics=chosen), destination=STANDARD_OUTPUT
         ) as record:
             rows = [
                 (clinic.clinic_key, snooze.patient_id, snooze.until, snooze.note or "")
@@ -93,7 +94,7 @@ def _rewrite_list(settings: Settings, warehouse: Warehouse, clinic: Clinic) -> N
     """The clinic's lists once more, if there are any of today; those of another day are rewritten by its next run."""
     with warehouse.read() as con:
         day = mart_day(con, clinic.clinic_id)
-    reports = ReportStore(settings.reports_dir)
+    reports = open_report_store(settings)
     if day != clock.today(settings.time_zone) or clinic.clinic_key not in reports.clinic_keys():
         print_message("The call list shows it from the clinic's next daily pull on.")
         return

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,14 +22,16 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
-from fullscript_pipeline.cli.demo import read_demo_env
+from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env
 from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
-from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.settings import Settings, declared_settings
 from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
+# A code server says that it starts in its own format, before it has read the settings.
+_QUIET_CODE_SERVER = ("--code-server-log-level", "warning")
 WORKSPACE = Path(__file__).parents[1] / "orchestration" / "workspace.yaml"
 _POLL_SECONDS = 2.0
 _SANDBOX_POLL_SECONDS = 15.0
@@ -46,7 +48,7 @@ _SLOW_SECONDS = 60.0
 def ui(context: click.Context, port: int) -> int | None:
     if context.invoked_subcommand is not None:
         return None
-    _add_demo_variables()
+    add_demo_variables()
     return _serve(port=port)
 
 
@@ -64,12 +66,6 @@ def _link(settings: Settings, port: int) -> str:
 
 
 @with_settings
-def _add_demo_variables(settings: Settings) -> None:
-    """What the demo has set for its data directory; the environment counts before it."""
-    os.environ.update({name: value for name, value in read_demo_env(settings).items() if name not in os.environ})
-
-
-@with_settings
 def _serve(settings: Settings, port: int) -> int:
     # Dagster: help and completion do not need it.
     from fullscript_pipeline.orchestration.runtime import prepare_home  # noqa: PLC0415
@@ -80,26 +76,47 @@ def _serve(settings: Settings, port: int) -> int:
         running.enter_context(_single_ui(settings))
         if address := _demo_sandbox(settings):
             print_message(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
-        # Not in the folder of `.env`: Dagster would read it too, with precedence over the environment (here, the
-        # environment has precedence). Modules in that folder must not be imported either.
-        started = [
-            running.enter_context(
-                run_child([sys.executable, "-m", *command], _absolute_paths(settings), cwd=settings.dagster_home)
-            )
-            for command in (
-                (_WEBSERVER, "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port)),
-                ("dagster._daemon", "run", "-w", str(WORKSPACE)),
-            )
-        ]
+        started = [running.enter_context(child) for child in _dagster_children(settings, port)]
+        if has_portal := bool(read_demo_env(settings) and settings.web_key):
+            started.append(running.enter_context(_portal(settings)))
         try:
             _wait_until_ready(started, port)
             print_message(f"Dagster UI   {_link(settings, port)}   (stop with Ctrl-C)", bold=True)
             if settings.ui_sign_in:
                 print_message("             The link works once; `fullscript-pipeline ui link` prints another.")
+            if has_portal:
+                print_message(f"Portal       {settings.web_url}   (sign in as anybody of the sandbox)", bold=True)
             _watch(started, settings if address else None)
         except KeyboardInterrupt:
             print_message("stopping ...")
     return 0
+
+
+def _dagster_children(settings: Settings, port: int) -> Iterator[AbstractContextManager["subprocess.Popen[str]"]]:
+    """The web server and the daemon. Not in the folder of `.env`: Dagster would read it too, with precedence over the
+    environment (here, the environment has precedence). Modules in that folder must not be imported either."""
+    for command in (
+        (_WEBSERVER, "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port), *_QUIET_CODE_SERVER),
+        ("dagster._daemon", "run", "-w", str(WORKSPACE)),
+    ):
+        yield run_child(
+            [sys.executable, "-m", *command, "--log-format", _dagster_format(settings)],
+            _absolute_paths(settings),
+            cwd=settings.dagster_home,
+        )
+
+
+def _portal(settings: Settings) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """The portal of a demo. It must never have the encryption key: its variables are empty for it."""
+    names = [name for name in declared_settings() if name.startswith("FULLSCRIPT_ENCRYPTION_KEY")]
+    environment = {**dict.fromkeys(names, ""), "FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
+    command = [sys.executable, "-m", "fullscript_pipeline", "web", "serve"]
+    port = str(urlsplit(settings.web_url).port or 80)
+    return run_child([*command, "--port", port], environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _dagster_format(settings: Settings) -> str:
+    return "json" if settings.log_format == "json" else "colored"
 
 
 def _absolute_paths(settings: Settings) -> dict[str, str]:
@@ -107,7 +124,12 @@ def _absolute_paths(settings: Settings) -> dict[str, str]:
     paths = {"FULLSCRIPT_DATA_DIR": str(settings.data_dir)}
     if key_file := os.environ.get("FULLSCRIPT_ENCRYPTION_KEY_FILE"):
         paths["FULLSCRIPT_ENCRYPTION_KEY_FILE"] = str(Path(key_file).absolute())
-    for variable in ("FULLSCRIPT_ON_FAILURE_COMMAND", "FULLSCRIPT_ENCRYPTION_KEY_COMMAND"):
+    for variable in (
+        "FULLSCRIPT_ON_FAILURE_COMMAND",
+        "FULLSCRIPT_ON_RECOVERY_COMMAND",
+        "FULLSCRIPT_ON_CHANGE_COMMAND",
+        "FULLSCRIPT_ENCRYPTION_KEY_COMMAND",
+    ):
         program, *arguments = shlex.split(os.environ.get(variable, "")) or [""]
         if "/" in program:
             paths[variable] = shlex.join([str(Path(program).absolute()), *arguments])

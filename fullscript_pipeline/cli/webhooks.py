@@ -4,7 +4,6 @@ What does not belong here: receiving (`webhooks`), rows (`state`), handling (`re
 """
 
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
+from fullscript_pipeline.cli.quiet_signals import quiet_signals
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.loopback import LOOPBACK_HOSTS
 from fullscript_pipeline.settings import Settings
@@ -42,7 +42,7 @@ def serve_command(settings: Settings, port: int, host: str) -> None:
         print_message(
             f"Listening on {host} without TLS: the vendor requires HTTPS, and health data must not travel unencrypted."
         )
-    with StateStore(settings.state_path, settings.encryption_key) as store, _quiet_signals():
+    with StateStore.open(settings) as store, quiet_signals():
         endpoints, warnings = configured_endpoints(settings, store)
         for warning in warnings:
             print_message(warning)
@@ -54,17 +54,6 @@ def serve_command(settings: Settings, port: int, host: str) -> None:
 
         most = settings.webhook_inbox_bytes
         serve(endpoints, store, host=host, port=port, inbox_bytes=most, on_ready=ready, log=print_message)
-
-
-@contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """uvicorn stops on these signals, then raises them again for the previous handlers: ours, which do nothing."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @webhooks.command("status", help="Show how many deliveries wait in the inbox, since when, and how full the inbox is.")
@@ -152,7 +141,7 @@ def ignore_command(settings: Settings, event_ids: tuple[str, ...]) -> None:
 @contextmanager
 def _store(settings: Settings) -> Iterator[StateStore]:
     settings.prepare_data_dir()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         yield store
 
 

@@ -21,7 +21,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 _NAME, _LOCK = "encryption.json", "encryption.lock"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyRecord:
     """The fingerprints of the key of the files (None: never recorded), and of the key that they are changed to."""
 
@@ -33,7 +33,7 @@ def read_record(data_dir: Path) -> KeyRecord | None:
     """Reads the record; None if there is none. Raises ConfigurationError if it cannot be read."""
     try:
         fields = json.loads((data_dir / _NAME).read_text(encoding="utf-8"))
-        return KeyRecord(fields["key"], fields["changing_to"])
+        return KeyRecord(key=fields["key"], changing_to=fields["changing_to"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -61,7 +61,7 @@ def write_record(data_dir: Path, record: KeyRecord) -> None:
 
 
 def remove_record(data_dir: Path) -> None:
-    """Removes the record, as before the first change of keys."""
+    """Removes the record, so that the directory is as before its first change of keys."""
     (data_dir / _NAME).unlink(missing_ok=True)
 
 

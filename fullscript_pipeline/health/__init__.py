@@ -13,14 +13,15 @@ from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
+from fullscript_pipeline.health.metrics import render_metrics, serve_metrics
 from fullscript_pipeline.health.purged import stored_purged_patients
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.settings_and_files import check_setup, configured_servers
-from fullscript_pipeline.health.volume import format_bytes
+from fullscript_pipeline.health.volume import check_disk_usage, format_bytes
 from fullscript_pipeline.health.warehouse import check_warehouse
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.state import RemoteDatabase, StateStore
 
 
 def check_all(settings: Settings) -> Iterator[Finding]:
@@ -33,11 +34,14 @@ def check_all(settings: Settings) -> Iterator[Finding]:
     store, store_finding = _open_store(settings)
     try:
         yield from check_setup(settings, store.facts.get("kind") if store else None)
+        yield check_disk_usage(settings, store)
         yield store_finding
         if store:
             yield check_audit_log(settings, store)
         yield from check_servers(settings, store)
-        yield from check_connected(store, has_data=settings.warehouse_path.exists())
+        # Of a state store that is there and could not be opened nothing is known: its own finding says why.
+        if store or store_finding.state == "skip":
+            yield from check_connected(store, has_data=settings.warehouse_path.exists())
         if store:
             yield from check_clinics(store)
             yield from check_events(settings, store)
@@ -64,10 +68,10 @@ def _is_readable(folder: Path) -> bool:
 
 
 def _open_store(settings: Settings) -> tuple[StateStore | None, Finding]:
-    if not settings.state_path.exists():
-        return None, skipped("state.store", f"there is none at {settings.state_path} yet; `connect` creates it")
     try:
-        store = StateStore(settings.state_path, settings.encryption_key, read_only=True)
+        if not StateStore.exists(settings):
+            return None, skipped("state.store", f"there is none at {settings.state_place} yet; `connect` creates it")
+        store = StateStore.open(settings, read_only=True)
     except PipelineError as error:
         return None, failed_by("state.store", error)
     try:
@@ -77,10 +81,20 @@ def _open_store(settings: Settings) -> tuple[StateStore | None, Finding]:
     if damage is not None:
         return store, failed(
             "state.store",
-            f"the state store {settings.state_path} is damaged ({damage})",
+            f"the state store {settings.state_place} is damaged ({damage})",
             "Run `fullscript-pipeline restore` with a backup; without one, move the file away and connect again.",
         )
+    if isinstance(store.db, RemoteDatabase):
+        return store, _check_remote(store.db)
     return store, passed("state.store", "can be read, and its tables and indexes are consistent")
+
+
+def _check_remote(database: RemoteDatabase) -> Finding:
+    """Tokens are encrypted with the pipeline's key; ids of clinics, patients and events are readable on the way."""
+    what = f"{database.place} can be read, {'over TLS' if database.uses_tls() else 'without TLS'}"
+    if database.uses_tls() or database.is_on_this_machine():
+        return passed("state.store", what)
+    return failed("state.store", what, "Add `?sslmode=verify-full` to FULLSCRIPT_STATE_URL, and TLS to the server.")
 
 
 __all__ = [
@@ -92,5 +106,7 @@ __all__ = [
     "exit_code",
     "failed",
     "format_bytes",
+    "render_metrics",
+    "serve_metrics",
     "stored_purged_patients",
 ]

@@ -23,6 +23,10 @@ def check_connected(store: StateStore | None, *, has_data: bool) -> Iterator[Fin
     if store and store.clinics.all(with_removed=True):
         what, fix = "every clinic was disconnected", "To pull again, run `fullscript-pipeline connect` for each clinic."
         yield failed("clinics.connected", what, fix, NeedsConnect.exit_code)
+    elif has_data and store and store.facts.has_had_clinics():
+        what = "every clinic was purged"
+        fix = "To pull again, run `fullscript-pipeline connect`. If nothing here is needed, delete the data directory."
+        yield failed("clinics.connected", what, fix, NeedsConnect.exit_code)
     elif has_data:
         yield failed(
             "clinics.connected",

@@ -34,6 +34,7 @@ def check_events(settings: Settings, store: StateStore) -> Iterator[Finding]:
         yield from _check_webhooks(settings, store)
     except PipelineError as error:
         yield failed_by("webhooks.heard", error)
+    yield from _check_change_notices(store)
     try:
         yield _check_inbox(len(store.inbox.deliveries(["failed"], with_body=False)), measure_inbox(settings, store))
     except PipelineError as error:
@@ -45,7 +46,7 @@ def _check_feeds(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     check, feeds = f"clinic.{clinic.clinic_key}.events", feed_freshness(store, clinic, clock.now().date())
     if feeds.level != "ok":
         failing = feeds.level == "error"
-        yield Finding(check, "fail" if failing else "warn", feeds.sentence(), exit_code=int(failing))
+        yield Finding(id=check, state="fail" if failing else "warn", what=feeds.sentence(), exit_code=int(failing))
     elif feeds.days is not None:
         when = f"{counted(feeds.days, 'day')} ago" if feeds.days else "today"
         yield passed(check, f"the feeds were read {when}")
@@ -55,16 +56,16 @@ def _check_unhandled(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """No finding when every event is handled or will be retried soon."""
     events = unhandled_events(store, clinic)
     if events is not None and events.needs_attention:
-        yield Finding(f"clinic.{clinic.clinic_key}.unhandled_events", "warn", events.sentence)
+        yield Finding(id=f"clinic.{clinic.clinic_key}.unhandled_events", state="warn", what=events.sentence)
 
 
 def _check_notices(store: StateStore, clinic: Clinic) -> Iterator[Finding]:
     """No finding when nothing needs attention."""
     clinic_notices = list_notices(store, clinic)
     if revoked := " ".join(notice.sentence for notice in clinic_notices if notice.is_revocation):
-        yield Finding(f"clinic.{clinic.clinic_key}.integration", "warn", revoked)
+        yield Finding(id=f"clinic.{clinic.clinic_key}.integration", state="warn", what=revoked)
     if unknown := " ".join(notice.sentence for notice in clinic_notices if not notice.is_revocation):
-        yield Finding(f"clinic.{clinic.clinic_key}.event_types", "warn", unknown)
+        yield Finding(id=f"clinic.{clinic.clinic_key}.event_types", state="warn", what=unknown)
 
 
 def _check_webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
@@ -74,7 +75,22 @@ def _check_webhooks(settings: Settings, store: StateStore) -> Iterator[Finding]:
         return
     causes = undelivered_webhooks(settings, store)
     what = " ".join(f"{clinic_key}: {cause}" for clinic_key, cause in causes.items())
-    yield Finding("webhooks.heard", "warn", what) if causes else passed("webhooks.heard", "no webhook is missing")
+    yield (
+        Finding(id="webhooks.heard", state="warn", what=what)
+        if causes
+        else passed("webhooks.heard", "no webhook is missing")
+    )
+
+
+def _check_change_notices(store: StateStore) -> Iterator[Finding]:
+    """No finding when every message about a catalog digest was received."""
+    failing = [notice for notice in store.change_notices.pending(("command", "url")) if notice.tries]
+    if failing:
+        yield warned(
+            "catalog.change_notices",
+            f"{counted(len(failing), 'message')} about catalog digests not received yet. {failing[0].last_error}",
+            "Each is sent again, at the latest in an hour; correct the setting or the receiver.",
+        )
 
 
 def _check_inbox(failures: int, room: InboxRoom) -> Finding:

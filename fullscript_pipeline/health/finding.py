@@ -11,7 +11,7 @@ from fullscript_pipeline.errors import PipelineError
 State = Literal["pass", "warn", "fail", "skip"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """`id` is stable, for scripts: the room, its subject where there are several, the check. Holds no secret, no PHI.
 
@@ -36,21 +36,27 @@ class Finding:
 
 
 def passed(check: str, what: str) -> Finding:
-    return Finding(check, "pass", what)
+    return Finding(id=check, state="pass", what=what)
 
 
 def warned(check: str, what: str, fix: str) -> Finding:
-    return Finding(check, "warn", what, fix)
+    return Finding(id=check, state="warn", what=what, fix=fix)
 
 
 def skipped(check: str, why: str) -> Finding:
-    return Finding(check, "skip", why)
+    return Finding(id=check, state="skip", what=why)
 
 
 def failed(check: str, what: str, fix: str, exit_code: int = 1) -> Finding:
-    return Finding(check, "fail", what, fix, exit_code)
+    return Finding(id=check, state="fail", what=what, fix=fix, exit_code=exit_code)
 
 
 def failed_by(check: str, error: PipelineError, fix: str | None = None) -> Finding:
     """A finding for a check that raised a PipelineError. Its message says what to do, so no `fix` is needed."""
-    return Finding(check, "fail", str(error), fix, error.exit_code if error.exit_code in (77, 78) else 1)
+    return Finding(
+        id=check,
+        state="fail",
+        what=str(error),
+        fix=fix,
+        exit_code=error.exit_code if error.exit_code in (77, 78) else 1,
+    )

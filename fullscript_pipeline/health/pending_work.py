@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline.health.finding import Finding, passed, warned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _PendingKind:
     """`sql` returns a line of text per group; `table` may be missing in an older file."""
 
@@ -25,39 +25,39 @@ class _PendingKind:
 _MAX_LISTED = 10
 _KINDS = (
     _PendingKind(
-        "warehouse.quarantine",
-        "ops.quarantine",
-        """SELECT table_name || ' ' || count(*) FROM ops.quarantine WHERE resolved_at IS NULL
+        check="warehouse.quarantine",
+        table="ops.quarantine",
+        sql="""SELECT table_name || ' ' || count(*) FROM ops.quarantine WHERE resolved_at IS NULL
         GROUP BY table_name ORDER BY table_name""",
-        "records that could not be loaded, by table",
-        "`fullscript-pipeline quarantine list` shows why: correct them in Fullscript, or update and `quarantine "
+        what="records that could not be loaded, by table",
+        fix="`fullscript-pipeline quarantine list` shows why: correct them in Fullscript, or update and `quarantine "
         "replay`.",
     ),
     _PendingKind(
-        "warehouse.drift",
-        "ops.drift",
-        "SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY count(*) DESC, object",
-        "answers that differ from the API's description, by object",
-        "Nothing is lost: fields without a column are in `extra`. Read ops.drift, and update the program.",
+        check="warehouse.drift",
+        table="ops.drift",
+        sql="SELECT object || ' ' || count(*) FROM ops.drift GROUP BY object ORDER BY count(*) DESC, object",
+        what="answers that differ from the API's description, by object",
+        fix="Nothing is lost: fields without a column are in `extra`. Read ops.drift, and update the program.",
     ),
     _PendingKind(
-        "warehouse.held",
-        "ops.held_removals",
-        """SELECT table_name || ' ' || count(*) || ' since ' || min(missing_since)::DATE FROM ops.held_removals
+        check="warehouse.held",
+        table="ops.held_removals",
+        sql="""SELECT table_name || ' ' || count(*) || ' since ' || min(missing_since)::DATE FROM ops.held_removals
         GROUP BY table_name ORDER BY table_name""",
-        "rows that are missing from a list, too many at once to be marked removed without confirmation, by table",
-        "Check whether they are deleted in Fullscript. If so, a pull on a later day marks them removed; if not, "
+        what="rows that are missing from a list, too many at once to be marked removed without confirmation, by table",
+        fix="Check whether they are deleted in Fullscript. If so, a pull on a later day marks them removed; if not, "
         "`connect` as a user who sees everything (the clinic's owner), and pull again.",
     ),
     _PendingKind(
-        "warehouse.digests",
-        "marts.catalog_digests",
-        """SELECT region || ' ' || day FROM marts.catalog_digests
+        check="warehouse.digests",
+        table="marts.catalog_digests",
+        sql="""SELECT region || ' ' || day FROM marts.catalog_digests
         QUALIFY row_number() OVER (PARTITION BY region ORDER BY day DESC) = 1 AND held IS NOT NULL
             AND released_at IS NULL ORDER BY region""",
-        "catalog digests that are held, because too much changed at once",
-        "`fullscript-pipeline catalog diff` shows the changes; if they are right, `catalog release DAY --region R`, "
-        "then pull.",
+        what="catalog digests that are held, because too much changed at once",
+        fix="`fullscript-pipeline catalog diff` shows the changes; if they are right, `catalog release DAY "
+        "--region R`, then pull.",
     ),
 )
 

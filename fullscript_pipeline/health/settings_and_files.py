@@ -12,7 +12,7 @@ from pathlib import Path
 from fullscript_pipeline.encryption import guessable, has_record
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, passed, skipped, warned
-from fullscript_pipeline.health.volume import check_disk_usage, is_encrypted
+from fullscript_pipeline.health.volume import is_encrypted
 from fullscript_pipeline.settings import (
     ServerSettings,
     Settings,
@@ -36,7 +36,6 @@ def check_setup(settings: Settings, kind: str | None) -> Iterator[Finding]:
     yield _check_ui(settings)
     yield from _check_file_modes(settings)
     yield _check_disk(settings)
-    yield check_disk_usage(settings)
     yield _check_volume(settings, kind)
 
 

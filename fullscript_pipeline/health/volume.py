@@ -4,6 +4,8 @@ What does not belong here: encryption of the pipeline's files, and removing file
 """
 
 import os
+import sqlite3
+from contextlib import closing, suppress
 from operator import itemgetter
 from pathlib import Path
 
@@ -12,17 +14,39 @@ import psutil
 from fullscript_pipeline.health.finding import Finding, passed
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import StateStore, landing_days
 
+# Of each clinic's day in the grid: how many there are, and how many days.
+_CLINIC_DAYS = """SELECT count(DISTINCT partition), count(DISTINCT substr(partition, -10)) FROM event_logs
+    WHERE asset_key = '["core", "clinics"]' AND dagster_event_type = 'ASSET_MATERIALIZATION'"""
+# A first pull reads everything: from a few days nothing can be said about a year.
+_ENOUGH_DAYS = 7
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs"})
 
 
-def check_disk_usage(settings: Settings) -> Finding:
-    """A finding with the disk space that each part of the data directory uses."""
+def check_disk_usage(settings: Settings, store: StateStore | None) -> Finding:
+    """A finding with the disk space that each part of the data directory uses. `store`: None when there is none."""
     parts = disk_usage_by_folder(settings)
     used = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items())
-    keep = settings.keep_landing_days
+    keep = landing_days(settings, store.facts) if store else settings.keep_landing_days
     retention = f"landing files are kept {counted(keep, 'day')}" if keep else "landing files are kept forever"
-    return passed("files.use", f"{used or 'nothing'}; {retention} (FULLSCRIPT_KEEP_LANDING_DAYS)")
+    growth = _yearly_growth(settings, sum(parts.values()))
+    return passed("files.use", f"{used or 'nothing'}; {growth}{retention} (FULLSCRIPT_KEEP_LANDING_DAYS)")
+
+
+def _yearly_growth(settings: Settings, used: int) -> str:
+    """What a clinic adds in a year at the present rate, by the clinic-days in Dagster's grid; empty in the first days.
+
+    Dagster's file is read without importing Dagster, as in `runs`.
+    """
+    path = settings.dagster_home / "history/runs/index.db"
+    pulls = days = 0
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as index:
+        pulls, days = index.execute(_CLINIC_DAYS).fetchone()
+    if days < _ENOUGH_DAYS:
+        return ""
+    yearly = format_bytes(round(used / pulls * 365))
+    return f"about {yearly} a clinic and year so far ({counted(pulls, 'daily pull')}); "
 
 
 def disk_usage_by_folder(settings: Settings) -> dict[str, int]:

@@ -1,36 +1,36 @@
-"""Checks who holds the warehouse, and when each clinic was last pulled.
+"""Checks the warehouse: who holds it, when and with which view each clinic was last pulled, times in the future.
 
 The file is opened only when no other process holds it, and only for reading. What does not belong here: repairs.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import psutil
-from filelock import FileLock, Timeout
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
 from fullscript_pipeline.health.pending_work import check_pending_work
 from fullscript_pipeline.health.purged import check_purged
-from fullscript_pipeline.health.stored_times import check_stored_times
-from fullscript_pipeline.health.views import check_views
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.loading import pull_log
+from fullscript_pipeline.warehouse import Warehouse, count_future, lock_is_free
+from fullscript_pipeline.warehouse.loading import narrowings, pull_log
 
 # After this time a daily pull counts as missed.
 _LATE = timedelta(hours=36)
 # A run holds the file for seconds; a process that holds it longer hangs, or was left open.
 _HELD_TOO_LONG = timedelta(hours=1)
+# A synchronised clock may be set back by a little.
+_TOLERANCE = timedelta(minutes=10)
 
 
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
@@ -53,14 +53,10 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
                 region: pull_log.last_products_read(con, region, refusals=True)
                 for region in sorted({clinic.region for clinic in clinics})
             }
-            pending = [check_stored_times(con, settings.time_zone), *check_pending_work(con)]
-            views = [*check_views(con, clinics), *(check_purged(con, store) if store else ())]
-    except Busy as error:
-        yield skipped("warehouse.pulls", str(error))
-        return
+            pending = [_check_stored_times(con, settings.time_zone), *check_pending_work(con)]
+            views = [*_check_views(con, clinics), *(check_purged(con, store) if store else ())]
     except (PipelineError, duckdb.Error) as error:
-        problem = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
-        yield failed_by("warehouse.pulls", problem)
+        yield _unreadable_pulls(error)
         return
     yield passed("warehouse.open", "can be opened with the configured key" if settings.warehouse_key else "can be read")
     yield from pending
@@ -71,16 +67,22 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
         yield _check_access(clinic, refused[clinic.clinic_key])
 
 
+def _unreadable_pulls(error: PipelineError | duckdb.Error) -> Finding:
+    if isinstance(error, Busy):
+        return skipped("warehouse.pulls", str(error))
+    problem = error if isinstance(error, PipelineError) else PipelineError("The warehouse has no table ops.pulls.")
+    return failed_by("warehouse.pulls", problem)
+
+
 def _check_lock(settings: Settings) -> Finding:
     """Reads the lock's files; holds the lock itself only to see that it is free."""
     lock = settings.warehouse_path.with_name(f"{settings.warehouse_path.name}.lock")
     if not lock.exists():
         return _check_open_programs(settings.warehouse_path)
     try:
-        with FileLock(lock, timeout=0, mode=0o600):
-            return _check_open_programs(settings.warehouse_path)
-    except Timeout:
-        pass
+        with lock_is_free(settings.warehouse_path) as is_free:
+            if is_free:
+                return _check_open_programs(settings.warehouse_path)
     except OSError as problem:
         return skipped("warehouse.lock", f"its lock file cannot be opened ({problem.strerror})")
     return _check_holder(lock.with_name(f"{settings.warehouse_path.name}.holder"))
@@ -162,3 +164,54 @@ def _check_recent(check: str, pulled: datetime | None, fix: str) -> Finding:
     if late > _LATE:
         return failed(check, f"{what}, {counted(late.days, 'day')} ago", fix)
     return passed(check, what)
+
+
+def _check_stored_times(con: duckdb.DuckDBPyConnection, time_zone: ZoneInfo) -> Finding:
+    latest = clock.now() + _TOLERANCE
+    ahead = count_future(con, latest, clock.day_of(latest, time_zone))
+    if not ahead:
+        return passed("warehouse.times", "no stored time is in the future")
+    rows = ", ".join(f"{table} {number}" for table, number in ahead.items())
+    what = f"{counted(sum(ahead.values()), 'row')} with a time in the future ({rows}), so every pull is refused"
+    return failed(
+        "warehouse.times",
+        what,
+        "Synchronise this machine's clock (NTP), or unset FULLSCRIPT_NOW; then run `fullscript-pipeline clock repair`, "
+        "which moves them back to now.",
+    )
+
+
+def _check_views(con: duckdb.DuckDBPyConnection, clinics: Sequence[Clinic]) -> Iterator[Finding]:
+    """A finding for each clinic and region; none for a file from before views were recorded."""
+    if not con.execute("SELECT 1 FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'views'").fetchone():
+        return
+    for clinic in clinics:
+        yield _check_view(
+            con,
+            f"clinic.{clinic.clinic_key}.view",
+            owner=clinic.clinic_id,
+            servers=clinic.server,
+            clinic=clinic.clinic_key,
+        )
+    for region in sorted({clinic.region for clinic in clinics}):
+        servers = " or ".join(sorted({clinic.server for clinic in clinics if clinic.region == region}))
+        yield _check_view(con, f"catalog.{region}.view", owner=region, servers=servers, clinic="CLINIC")
+
+
+def _check_view(con: duckdb.DuckDBPyConnection, check: str, owner: str, servers: str, clinic: str) -> Finding:
+    narrowed = narrowings(con, owner)
+    if not narrowed:
+        return passed(check, "the connected user sees everything that was seen before")
+    lacking = sorted({scope for narrowing in narrowed for scope in narrowing.lacks})
+    scopes = f"with {', '.join(lacking)}" if lacking else "with the same permissions"
+    who = (
+        "the earlier user (the clinic's owner)"
+        if any(narrowing.is_different_user for narrowing in narrowed)
+        else "the same user"
+    )
+    return warned(
+        check,
+        "; ".join(narrowing.sentence for narrowing in narrowed),
+        f"Run `fullscript-pipeline connect {servers}` as {who} {scopes}, then pull. If the present user sees all data "
+        f"of the clinic, run `fullscript-pipeline clinics accept-view {clinic}`.",
+    )

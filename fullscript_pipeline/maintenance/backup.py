@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -38,7 +39,7 @@ _FORMAT = 1
 _STATE = "state.sqlite"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Backup:
     """The contents of a verified backup: every file was read back, and its hash is correct."""
 
@@ -49,11 +50,18 @@ class Backup:
     rows: int
 
 
-def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *, with_landing: bool = False) -> Backup:
+def back_up(
+    settings: Settings,
+    warehouse: Warehouse,
+    to: Path | None = None,
+    *,
+    with_landing: bool = False,
+    add_files: Callable[[Path], None] = lambda _folder: None,
+) -> Backup:
     """Writes `<to>/<time>/` (default `<data dir>/backups/`) and verifies it.
 
-    The state store is copied before the warehouse: it may be behind the data, never ahead. Raises ConfigurationError
-    when there is nothing to back up or the folder cannot be written, Busy when the warehouse is held too long.
+    `add_files` puts further files into the folder. Raises ConfigurationError when there is nothing to back up or the
+    folder cannot be written, Busy when the warehouse is held too long.
     """
     require_contents(settings)
     moment = clock.real_now()
@@ -64,10 +72,8 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
         remove_leftovers(folder.parent)
         with folder_aside(folder) as temporary:
             heads = _audit_heads(settings)
-            _copy_state(settings.state_path, temporary / _STATE)
-            copy_file(warehouse, temporary / settings.warehouse_path.name)
-            if with_landing:
-                _copy_tree(settings.landing_dir, temporary / settings.landing_dir.name)
+            _copy_data(settings, warehouse, temporary, with_landing=with_landing)
+            add_files(temporary)
             _write_manifest(temporary, settings, f"{moment:%Y-%m-%dT%H:%M:%SZ}", heads)
             verify(temporary, settings)
             temporary.rename(folder)
@@ -79,10 +85,28 @@ def back_up(settings: Settings, warehouse: Warehouse, to: Path | None = None, *,
     return verify(folder, settings)
 
 
+def _copy_data(settings: Settings, warehouse: Warehouse, folder: Path, *, with_landing: bool) -> None:
+    """The state store is copied before the warehouse: it may be behind the data, never ahead."""
+    _copy_state(settings.state_path, folder / _STATE)
+    copy_file(warehouse, folder / settings.warehouse_path.name)
+    if with_landing:
+        _copy_tree(settings.landing_dir, folder / settings.landing_dir.name)
+
+
 def require_contents(settings: Settings) -> None:
-    """Raises ConfigurationError when there is nothing to back up."""
+    """Raises ConfigurationError when there is nothing to back up, or the state store is not a file."""
+    require_state_file(settings)
     if not settings.warehouse_path.exists() or not settings.state_path.exists():
         raise ConfigurationError(f"There is nothing to back up in {settings.data_dir} yet: run `pull` first.")
+
+
+def require_state_file(settings: Settings) -> None:
+    """Raises ConfigurationError for a state store on PostgreSQL: a backup holds two files of the same moment."""
+    if settings.state_url:
+        raise ConfigurationError(
+            f"The state store is {settings.state_place}, which this command does not copy: back it up with "
+            "pg_dump, before the data directory's files, and restore it with pg_restore."
+        )
 
 
 def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bool = False) -> Backup:
@@ -91,6 +115,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
     Raises UsageError for a data directory that holds something (unless `force`), or a folder that is no backup; Busy
     while a run is landing pages.
     """
+    require_state_file(settings)
     backup = verify(folder, settings)
     existing = [path.name for path in (settings.warehouse_path, settings.state_path) if path.exists()]
     if existing and not force:
@@ -101,7 +126,7 @@ def restore(settings: Settings, warehouse: Warehouse, folder: Path, *, force: bo
     settings.prepare_data_dir()
     require_no_landing_run(settings.landing_dir)
     if key := _find_key(_manifest(folder), settings):
-        write_record(settings.data_dir, KeyRecord(fingerprint(key)))
+        write_record(settings.data_dir, KeyRecord(key=fingerprint(key)))
     replace_with(warehouse, folder / settings.warehouse_path.name)
     _restore_state(settings, folder / _STATE)
     landed = folder / settings.landing_dir.name
@@ -136,7 +161,7 @@ def verify(folder: Path, settings: Settings) -> Backup:
             raise PipelineError(f"The state store in the backup {folder} is damaged; use another backup.")
     rows = _count_rows(Warehouse(folder / settings.warehouse_path.name, key))
     sizes = [entry["bytes"] for entry in manifest["files"].values()]
-    return Backup(folder, manifest["made_at"], len(sizes), sum(sizes), rows)
+    return Backup(folder=folder, created_at=manifest["made_at"], files=len(sizes), bytes=sum(sizes), rows=rows)
 
 
 def _count_rows(copy: Warehouse) -> int:
@@ -162,7 +187,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _audit_heads(settings: Settings) -> list[str]:
     """The heads of the audit log, which prove later what the log holds now."""
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         return [str(head) for head in store.audit.heads()]
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
+
 from fullscript_pipeline import clock
-from fullscript_pipeline.adherence import mart_day
+from fullscript_pipeline.adherence import mart_day, recount_statuses
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.atomic_files import remove_leftover_files, remove_leftovers
 from fullscript_pipeline.errors import Busy, ConfigurationError
@@ -20,6 +22,7 @@ from fullscript_pipeline.maintenance.copies_elsewhere import (
     known_backups,
 )
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rewrite_pages
+from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.reports import (
     ReportStore,
     erase_patient_from_archive,
@@ -36,7 +39,7 @@ from fullscript_pipeline.warehouse.personal_data import Subject, ids_of, purge
 from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Level, options_of_copies, publish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Purged:
     """What was removed, by place (a table, or a kind of file); backups and exports that may still hold it; copies for
     analysts that could not be made again, each with the reason."""
@@ -56,37 +59,31 @@ def purge_everywhere(
     long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
     """
     _remove_leftovers(settings, store)
-    subject = Subject(clinic.clinic_id, patient_id)
+    subject = Subject(clinic_id=clinic.clinic_id, patient_id=patient_id)
     with warehouse.read() as con:
         ids = ids_of(con, subject)
-    reports = ReportStore(settings.reports_dir)
-    copies = options_of_copies(settings)
-    counts = _erase_files(settings, reports, clinic, patient_id, ids)
+    reports, copies = open_report_store(settings), options_of_copies(settings)
+    files = _erase_files(settings, reports, clinic=clinic, patient_id=patient_id, ids=ids)
     with warehouse.write() as con:
-        rows = purge.delete_rows(con, subject, ids)
-        counts |= rows
-        if patient_id is None:
-            counts["state"] = purge_clinic(store.db, store.keyring, clinic)
-        else:
-            counts["state"] = purge_patient(store.db, store.keyring, clinic, ids)
-        counts = {place: number for place, number in counts.items() if number}
-        if counts and patient_id:
+        removed = files | _erase_rows(con, store, clinic, subject=subject, ids=ids)
+        counts = {place: number for place, number in removed.items() if number}
+        if not counts:
+            return Purged()
+        if patient_id:
+            recount_statuses(con, clinic.clinic_id)
             store.purged.remember(clinic, patient_id, ids)
-        if counts:
-            purge.record(con, subject, subject.digest(settings.warehouse_key), clock.now(), counts)
-    if not counts:
-        return Purged()
+        purge.record(con, subject, digest=subject.digest(settings.warehouse_key), when=clock.now(), counts=counts)
     # Copies and pages of earlier days hold all patients: they are removed with any row. Copies are then made again.
     counts |= _remove_copies(settings)
     if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
         counts["pages_of_earlier_days"] = pages
     vacuum(warehouse)
-    _rewrite_lists(settings, warehouse, reports, clinic, patient_id)
+    _rewrite_lists(settings, warehouse, reports=reports, clinic=clinic, patient_id=patient_id)
     return Purged(
-        counts,
-        tuple(known_backups(settings, store)),
-        tuple(external_exports(settings, store)),
-        tuple(_republish_copies(settings, warehouse, copies)),
+        counts=counts,
+        backups=tuple(known_backups(settings, store)),
+        exports=tuple(external_exports(settings, store)),
+        failed_copies=tuple(_republish_copies(settings, warehouse, copies)),
     )
 
 
@@ -110,6 +107,16 @@ def _erase_files(
         "pages": int(has_page),
         "kept_pages": erase_patient_from_archive(reports, clinic.clinic_key, patient_id),
     }
+
+
+def _erase_rows(
+    con: duckdb.DuckDBPyConnection, store: StateStore, clinic: ClinicRef, *, subject: Subject, ids: frozenset[str]
+) -> dict[str, int]:
+    """Removes the rows from warehouse and state store."""
+    counts = purge.delete_rows(con, subject, ids)
+    if subject.patient_id is None:
+        return counts | {"state": purge_clinic(store.db, store.keyring, clinic)}
+    return counts | {"state": purge_patient(store.db, store.keyring, clinic, ids)}
 
 
 def _remove_copies(settings: Settings) -> dict[str, int]:
@@ -146,7 +153,12 @@ def _rewrite_lists(
         for past in reports.earlier_days():
             past_store = reports.of_day(past)
             write_index(
-                past_store, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names, past=past
+                past_store,
+                rendered_at=clock.now(),
+                time_zone=settings.time_zone,
+                clinic_names=names,
+                past=past,
+                language=settings.language,
             )
         day = mart_day(con, clinic.clinic_id) if patient_id else None
     if patient_id and clinic.clinic_key in reports.clinic_keys():
@@ -155,7 +167,13 @@ def _rewrite_lists(
         day = day or clock.today(settings.time_zone)
         rewrite_pages(ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day), reports)
     elif reports.path_for_index().exists():
-        write_index(reports, rendered_at=clock.now(), time_zone=settings.time_zone, clinic_names=names)
+        write_index(
+            reports,
+            rendered_at=clock.now(),
+            time_zone=settings.time_zone,
+            clinic_names=names,
+            language=settings.language,
+        )
 
 
 def _remove_leftovers(settings: Settings, store: StateStore) -> None:

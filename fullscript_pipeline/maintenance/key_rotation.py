@@ -33,7 +33,7 @@ _SPARE_BYTES = 64_000_000
 ProgressListener = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rotation:
     """What does not have the new key yet. `databases`: the file, its present key, its new key."""
 
@@ -75,16 +75,23 @@ def plan_rotation(settings: Settings) -> Rotation:
     """
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         if store.facts.get("kind") == "production":
             require_good_keys([new])
-        values = store.count_to_reseal(new)
+        values, bytes_of_state = store.count_to_reseal(new), store.db.size_bytes()
     keys = _candidate_keys(settings)
     landing = tuple(path for path in _landing_files(settings) if not reencryption.are_frames_sealed_with(path, new))
     for path in landing:
         reencryption.require_intact_frames(path, keys)
     free = shutil.disk_usage(settings.data_dir).free
-    return Rotation(new, values, landing, tuple(_databases(settings, keys)), settings.state_path.stat().st_size, free)
+    return Rotation(
+        new=new,
+        values=values,
+        landing=landing,
+        databases=tuple(_databases(settings, keys)),
+        bytes_of_state=bytes_of_state,
+        free=free,
+    )
 
 
 def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
@@ -94,8 +101,8 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
     """
     new, keys = encryption_keys(settings.encryption_key)[0], _candidate_keys(settings)
     before = _read_key_record(settings)
-    write_record(settings.data_dir, KeyRecord(before.key if before else None, fingerprint(new)))
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    write_record(settings.data_dir, KeyRecord(key=before.key if before else None, changing_to=fingerprint(new)))
+    with StateStore.open(settings) as store:
         try:
             require_no_landing_run(settings.landing_dir)
             done = store.reseal(new)
@@ -115,7 +122,7 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
         report_progress(f"{'The warehouse' if is_warehouse else path} has the new key.")
         done += 1
     _remove_leftovers(settings)
-    write_record(settings.data_dir, KeyRecord(fingerprint(new)))
+    write_record(settings.data_dir, KeyRecord(key=fingerprint(new)))
     return done
 
 

@@ -16,19 +16,23 @@ from fullscript_pipeline.adherence import build_adherence, mart_day, related_pat
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.duckdb_memory import memory_limit
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.maintenance import page_inputs
+from fullscript_pipeline.maintenance.landing_retention import remove_old_landing
+from fullscript_pipeline.maintenance.report_store import page_seal
 from fullscript_pipeline.reports import (
+    PageNotes,
     PagesWritten,
     PatientSnooze,
     ReportPolicy,
     ReportStore,
     archive_pages,
+    load_page_context,
     write_adherence_pages,
     write_index,
 )
 from fullscript_pipeline.settings import Language, Settings
 from fullscript_pipeline.state import StateStore, clinic_language, clinic_time_zone, pages_show_contact
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.files import tidy_landing
 from fullscript_pipeline.warehouse.loading import mass_deletion_guard, narrowings, pull_log, quarantine
 
 MART_THREADS = 2
@@ -51,6 +55,22 @@ class ClinicDay:
     def is_over(self) -> bool:
         """Whether the partition of that day is closed: the marts and the pages people read show the present."""
         return not clock.cell_is_open(self.day, self.settings.time_zone)
+
+
+def update_mart(clinic_day: ClinicDay) -> int:
+    """As `rebuild_mart`, but writes no row when they were made from the same data before. Returns the clinic's rows."""
+    settings, clinic = clinic_day.settings, clinic_day.clinic
+    with clinic_day.warehouse.read() as con:
+        digest = page_inputs.inputs_digest(con, settings, clinic, clinic_day.day)
+        is_same = digest == page_inputs.stored_digest(settings, clinic, "rows")
+        if is_same and mart_day(con, clinic.clinic_id) == clinic_day.day:
+            (rows,) = con.execute(
+                "SELECT count(*) FROM marts.adherence WHERE clinic_id = ?", [clinic.clinic_id]
+            ).fetchone() or (0,)
+            return int(rows)
+    rows = rebuild_mart(clinic_day)
+    page_inputs.store_digest(settings, clinic, "rows", digest)
+    return int(rows)
 
 
 def rebuild_mart(clinic_day: ClinicDay, patients: Sequence[str] | None = None) -> int:
@@ -78,6 +98,21 @@ def rebuild_touched(clinic_day: ClinicDay, store: ReportStore, patients: Sequenc
     return rewrite_pages(clinic_day, store, only)
 
 
+def update_pages(clinic_day: ClinicDay, store: ReportStore) -> PagesWritten:
+    """As `rewrite_pages`, but writes no page when all are there and were made from the same data before."""
+    settings, clinic = clinic_day.settings, clinic_day.clinic
+    with clinic_day.warehouse.read() as con:
+        seal = page_seal(settings)
+        texts = _page_choices(clinic_day), _page_notes(con, clinic_day), *([seal.name] if seal else [])
+        digest = page_inputs.inputs_digest(con, settings, clinic, day=clinic_day.day, choices=texts)
+    if page_inputs.stored_digest(settings, clinic, "pages") == f"{digest} {store.count_pages(clinic.clinic_key)}":
+        remove_old_landing(settings, clinic_day.warehouse)
+        return PagesWritten(clinic_page=store.path_for_clinic(clinic.clinic_key), patient_pages=0, bytes=0)
+    written = rewrite_pages(clinic_day, store)
+    page_inputs.store_digest(settings, clinic, "pages", f"{digest} {store.count_pages(clinic.clinic_key)}")
+    return written
+
+
 def rewrite_pages(clinic_day: ClinicDay, store: ReportStore, patients: Sequence[str] | None = None) -> PagesWritten:
     """The clinic's page and its patients' pages from the mart; with `patients` only theirs and the clinic's."""
     settings, rendered_at = clinic_day.settings, clock.now()
@@ -88,8 +123,14 @@ def rewrite_pages(clinic_day: ClinicDay, store: ReportStore, patients: Sequence[
         archive_pages(
             store, clinic_day.clinic.clinic_key, clinic_day.day, keep_days=settings.keep_pages_days, today=today
         )
-        tidy_landing(settings.landing_dir, settings.keep_landing_days, today)
-    write_index(store, rendered_at=rendered_at, time_zone=settings.time_zone, clinic_names=names)
+        remove_old_landing(settings, clinic_day.warehouse)
+    write_index(
+        store,
+        rendered_at=rendered_at,
+        time_zone=settings.time_zone,
+        clinic_names=names,
+        language=settings.language,
+    )
     return written
 
 
@@ -105,7 +146,14 @@ def write_past_pages(clinic_day: ClinicDay, store: ReportStore) -> PagesWritten:
         written, names = _write_pages(con, past_store, clinic_day, rendered_at=rendered_at, patients=None)
         raise _RollBack
     for target, past in ((past_store, clinic_day.day), (store, None)):
-        write_index(target, rendered_at=rendered_at, time_zone=zone, clinic_names=names, past=past)
+        write_index(
+            target,
+            rendered_at=rendered_at,
+            time_zone=zone,
+            clinic_names=names,
+            past=past,
+            language=clinic_day.settings.language,
+        )
     return written
 
 
@@ -133,7 +181,7 @@ def _build_mart(con: duckdb.DuckDBPyConnection, clinic_day: ClinicDay, patients:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _PageChoices:
     """What the state store says of a clinic's pages."""
 
@@ -146,16 +194,26 @@ class _PageChoices:
 def _page_choices(clinic_day: ClinicDay) -> _PageChoices:
     """A page of an earlier day shows no snoozes: it was nobody's call list then."""
     settings, clinic = clinic_day.settings, clinic_day.clinic
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         snoozes = (
             store.snoozes.current(clinic, clinic_day.day) if clinic_day.day == clock.today(settings.time_zone) else []
         )
         return _PageChoices(
-            clinic_language(settings, store.choices, clinic),
-            clinic_time_zone(settings, store.choices, clinic),
-            pages_show_contact(settings, store.facts),
-            {snooze.patient_id: PatientSnooze(snooze.until, snooze.note) for snooze in snoozes},
+            language=clinic_language(settings, store.choices, clinic),
+            time_zone=clinic_time_zone(settings, store.choices, clinic),
+            shows_contact=pages_show_contact(settings, store.facts),
+            snoozes={snooze.patient_id: PatientSnooze(until=snooze.until, note=snooze.note) for snooze in snoozes},
         )
+
+
+def _page_notes(con: duckdb.DuckDBPyConnection, clinic_day: ClinicDay) -> PageNotes:
+    clinic_id = clinic_day.clinic.clinic_id
+    return PageNotes(
+        held_rows=mass_deletion_guard.held_rows(con, clinic_id),
+        quarantined=quarantine.open_by_table(con, clinic_id),
+        access_refused=pull_log.refused_tables(con, clinic_id),
+        narrowed={narrowing.table: narrowing.full_at for narrowing in narrowings(con, clinic_id)},
+    )
 
 
 def _write_pages(
@@ -168,23 +226,18 @@ def _write_pages(
 ) -> tuple[PagesWritten, dict[str, str]]:
     """The pages, and the names of all clinics by key."""
     clinic_id, choices = clinic_day.clinic.clinic_id, _page_choices(clinic_day)
-    written = write_adherence_pages(
+    context = load_page_context(
         con,
-        store,
         clinic_id=clinic_id,
         as_of=clinic_day.day,
         rendered_at=rendered_at,
         language=choices.language,
         time_zone=choices.time_zone,
         shows_contact=choices.shows_contact,
-        snoozes=choices.snoozes,
         last_pull_at=pull_log.last_full_loads(con).get(clinic_id),
-        held_rows=mass_deletion_guard.held_rows(con, clinic_id),
-        quarantined=quarantine.open_by_table(con, clinic_id),
-        access_refused=pull_log.refused_tables(con, clinic_id),
-        narrowed={narrowing.table: narrowing.full_at for narrowing in narrowings(con, clinic_id)},
-        patient_ids=patients,
+        notes=_page_notes(con, clinic_day),
         policy=ReportPolicy.of(clinic_day.settings.adherence),
     )
+    written = write_adherence_pages(con, store, context, snoozes=choices.snoozes, patient_ids=patients)
     names = con.execute("SELECT clinic_key, coalesce(name, clinic_key) FROM core.clinics").fetchall()
     return written, dict(names)

@@ -14,8 +14,9 @@ from pathlib import Path
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.reports import ReportStore, archived_days_naming
+from fullscript_pipeline.reports import archived_days_naming
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, rows_of_patient
 from fullscript_pipeline.warehouse import Warehouse
@@ -25,7 +26,7 @@ FORMAT = 1
 FILE = "person.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PersonFile:
     """The written file; `counts`: rows or records by place."""
 
@@ -41,7 +42,7 @@ def write_person_file(
     Raises UsageError when nothing is held of the person, LandingDamage when a landed file cannot be read as a whole (it
     may hold more), ConfigurationError when the folder cannot be written.
     """
-    subject = Subject(clinic.clinic_id, patient_id)
+    subject = Subject(clinic_id=clinic.clinic_id, patient_id=patient_id)
     with warehouse.read() as con:
         ids = ids_of(con, subject)
         rows = stored_rows(con, subject, ids)
@@ -54,13 +55,7 @@ def write_person_file(
         raise UsageError(
             f"{settings.data_dir} holds nothing of patient {patient_id} of {clinic.clinic_key}: check the id."
         )
-    parts = {
-        "format": _to_json(FORMAT),
-        "made_at": _to_json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
-        "made_by": _to_json(f"fullscript-pipeline {version('fullscript-pipeline')}"),
-        "server": _to_json(clinic.server),
-        "clinic_id": _to_json(clinic.clinic_id),
-        "patient_id": _to_json(patient_id),
+    parts = _head(subject, clinic.server) | {
         "ids": _to_json(sorted(ids)),
         "guardian_of": _to_json(dependents),
         "warehouse": _json_object({table: _json_array(records) for table, records in rows.items()}),
@@ -69,13 +64,26 @@ def write_person_file(
         "copies": _to_json(_copies_by_kind(settings, clinic, patient_id)),
     }
     return PersonFile(
-        _write_private(folder / FILE, _json_object(parts)), {name: count for name, count in counts.items() if count}
+        path=_write_private(folder / FILE, _json_object(parts)),
+        counts={name: count for name, count in counts.items() if count},
     )
+
+
+def _head(subject: Subject, server: str) -> dict[str, str]:
+    """Whose file it is, and when and by what it was made."""
+    return {
+        "format": _to_json(FORMAT),
+        "made_at": _to_json(f"{clock.real_now():%Y-%m-%dT%H:%M:%SZ}"),
+        "made_by": _to_json(f"fullscript-pipeline {version('fullscript-pipeline')}"),
+        "server": _to_json(server),
+        "clinic_id": _to_json(subject.clinic_id),
+        "patient_id": _to_json(subject.patient_id),
+    }
 
 
 def _copies_by_kind(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
     """Files of the data directory that hold copies of these data or of a part of them, by kind."""
-    reports = ReportStore(settings.reports_dir)
+    reports = open_report_store(settings)
     stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
     pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
     copies = {

@@ -14,14 +14,14 @@ from fullscript_pipeline.adherence import mart_day
 from fullscript_pipeline.errors import NeedsConnect, UsageError
 from fullscript_pipeline.extraction.engine import grant_view
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_touched
-from fullscript_pipeline.reports import ReportStore
+from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import Acceptance, Context, View, pull_log, view_acceptance
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ViewAcceptance:
     """The present view of a clinic. `preview` shows what accepting it would change; `accept` does it."""
 
@@ -48,7 +48,7 @@ class ViewAcceptance:
             accepted = view_acceptance.accept(con, self._context(con), self.view, getpass.getuser())
             has_pages = mart_day(con, self.clinic.clinic_id) is not None
         if has_pages:
-            store, today = ReportStore(self.settings.reports_dir), clock.today(self.settings.time_zone)
+            store, today = open_report_store(self.settings), clock.today(self.settings.time_zone)
             clinic_day = ClinicDay(settings=self.settings, warehouse=self.warehouse, clinic=self.clinic, day=today)
             rebuild_touched(clinic_day, store, sorted(accepted.patients))
         return accepted
@@ -58,7 +58,15 @@ class ViewAcceptance:
         observed = max(clock.now(), last) if last else clock.now()
         clinic = self.clinic
         pull_id = f"accept-view-{uuid.uuid4().hex}"
-        return Context(clinic.server, clinic.region, clinic.clinic_id, clinic.clinic_key, observed, pull_id, self.view)
+        return Context(
+            server=clinic.server,
+            region=clinic.region,
+            clinic_id=clinic.clinic_id,
+            clinic_key=clinic.clinic_key,
+            observed_at=observed,
+            pull_id=pull_id,
+            view=self.view,
+        )
 
 
 def present_view(store: StateStore, clinic: Clinic) -> View:

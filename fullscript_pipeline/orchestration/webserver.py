@@ -1,7 +1,8 @@
-"""Dagster's webserver with the sign-in around its app: `python -m fullscript_pipeline.orchestration.webserver`.
+"""Dagster's webserver, with pages of ours and the sign-in around its app.
 
-Takes the options of `dagster-webserver`. One private name of Dagster is replaced; it is pinned with Dagster's version
-and tested. What does not belong here: who may sign in (`ui_access`).
+`python -m fullscript_pipeline.orchestration.webserver` takes the options of `dagster-webserver`. One private name of
+Dagster is replaced; it is pinned with Dagster's version and tested. What does not belong here: who may sign in
+(`ui_access`).
 """
 
 import sys
@@ -11,16 +12,19 @@ import dagster_webserver.cli
 from starlette.types import ASGIApp
 
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.health import serve_metrics
+from fullscript_pipeline.orchestration.reference_page import reference_page
 from fullscript_pipeline.orchestration.runtime import prepare_home
 from fullscript_pipeline.private_files import keep_files_private
 from fullscript_pipeline.settings import Settings, load_settings
-from fullscript_pipeline.ui_access import Guard, SignIns, new_key
+from fullscript_pipeline.ui_access import Guard, ServedPages, SignIns, new_key
 
 
 def guarded(app: ASGIApp, settings: Settings) -> Guard:
-    """The app behind the sign-in, if it is on. Writes a new sign-in key for this start."""
+    """The app and the pages beside it, behind the sign-in if it is on. Writes a new sign-in key for this start."""
     key = new_key(settings.ui_key_path)
-    return Guard(app, SignIns(key) if settings.ui_sign_in else None, settings.ui_url)
+    pages = ServedPages(app, catalog=settings.reports_dir / "catalog", make_reference=reference_page)
+    return Guard(pages, SignIns(key) if settings.ui_sign_in else None, settings.ui_url)
 
 
 def main() -> None:
@@ -39,7 +43,8 @@ def main() -> None:
         return guarded(make_app(*arguments, **options), settings)
 
     server.create_app_from_workspace_process_context = make_guarded
-    server.main()
+    with serve_metrics(settings):
+        server.main()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from fullscript_pipeline.refresh.lab_poll import (
     poll_labs,
     watch_labs,
 )
+from fullscript_pipeline.refresh.patient_read import read_patient
 from fullscript_pipeline.refresh.reconcile import ReconcileResult, is_reconcile_due, reconcile
 from fullscript_pipeline.refresh.webhook_diagnosis import undelivered_webhooks
 
@@ -63,6 +64,7 @@ __all__ = [
     "poll_labs",
     "poll_seconds",
     "polled_feeds",
+    "read_patient",
     "reconcile",
     "request_for_due_events",
     "resync_clinic",

@@ -64,22 +64,15 @@ def choose_strategy(
 ) -> RefreshStrategy:
     """Chooses the cheaper way for each family. `details_read`: no event will name its object later, so the family of an
     event without an object is listed."""
-    # A feed that lists ids only does not say what happened, or when: the detail does.
     by_family: dict[str, list[LedgerEvent]] = {family: [] for family in FAMILY_NAMES}
     nameless = []
     for event in events:
         if family := family_of(event):
             by_family[family].append(event)
-        if event.event_type is None and event.resource_id is None and family != "products":
+        if _needs_detail(event, family):
             nameless.append(event.event_id)
-        elif Also.BELONGINGS in row_of(event.event_type).also:
-            nameless.append(event.event_id)  # its data names more than one object
     orders_from = _orders_from(by_family["orders"], stored, today, details_read=details_read)
-    patients_cost = _request_cost(by_family["patients"])
-    unnamed = details_read and any(_unnamed_event_ids(by_family["patients"]))
-    lists_patients = (
-        unnamed or patients_cost > _page_count(stored.patients)
-    ) and "patients" not in stored.incomplete_lists
+    lists_patients = _lists_patients(by_family["patients"], stored, details_read=details_read)
     pulls_catalog = len(by_family["products"]) > MOST_PRODUCT_EVENTS
     listed = {"orders"} if orders_from else set()
     listed |= {"patients"} if lists_patients else set()
@@ -100,6 +93,20 @@ def choose_strategy(
         lists_patients=lists_patients,
         pulls_catalog=pulls_catalog,
     )
+
+
+def _lists_patients(events: Sequence[LedgerEvent], stored: StoredCounts, *, details_read: bool) -> bool:
+    """Whether to list the patients: that is cheaper, or an event without an object will not name it later."""
+    unnamed = details_read and any(_unnamed_event_ids(events))
+    is_cheaper = unnamed or _request_cost(events) > _page_count(stored.patients)
+    return is_cheaper and "patients" not in stored.incomplete_lists
+
+
+def _needs_detail(event: LedgerEvent, family: str | None) -> bool:
+    """Whether only its detail says what happened, or when (a feed may list ids only), or names all of its objects."""
+    if event.event_type is None and event.resource_id is None and family != "products":
+        return True
+    return Also.BELONGINGS in row_of(event.event_type).also
 
 
 def poll_seconds(clinics: int, feeds: int) -> float:

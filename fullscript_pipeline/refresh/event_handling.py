@@ -21,7 +21,7 @@ from fullscript_pipeline.extraction.event_proof import (
     parse_event,
     record_outcomes,
 )
-from fullscript_pipeline.extraction.pulls import MOST_DETAILS, missing_variants
+from fullscript_pipeline.extraction.pulls import MOST_DETAILS, land_event_details, landed_details, missing_variants
 from fullscript_pipeline.extraction.pulls import event_feeds as feeds
 from fullscript_pipeline.ids import UNREQUESTABLE, usable_id
 from fullscript_pipeline.refresh import product_resolution
@@ -194,8 +194,8 @@ def _store_events(
 ) -> StoredEvents:
     """Fetches the details of `detailed`, finds the products, commits the events. Then they wait for their objects."""
     pull = Pull(target, "events_refresh")
-    feeds.land_event_details(pull, session, detailed)
-    details = feeds.landed_details(pull)
+    land_event_details(pull, session, detailed)
+    details = landed_details(pull)
     parsed = {event_id: parse_event(line) for event_id, line in details.items()}
     patient_by_plan = dict(pair for line in details.values() if (pair := _plan_and_patient(line)))
     product_by_event = product_resolution.product_ids_for_events(pull, session, waiting, details)

@@ -75,7 +75,7 @@ class ObjectFetcher(RefreshLoads):
             lines=self._complete_lines(family, lines),
             gone=gone,
             listed=listed_only,
-            refused=self.pull.refused(endpoint),
+            refused=self.pull.summary.refused(endpoint),
         )
         self.add_load(family, object_ids, load)
 
@@ -119,7 +119,7 @@ class ObjectFetcher(RefreshLoads):
             missing_among=rows_of("patient_id", fully_listed),
             gone=confirm_gone(self.pull, self.session, TREATMENT_PLANS, denied),
             listed=listed,
-            refused=self.pull.refused("treatment_plan"),
+            refused=self.pull.summary.refused("treatment_plan"),
         )
         self.add_load("plans", [*ids, *listed], load)
 
@@ -223,8 +223,8 @@ class ObjectFetcher(RefreshLoads):
         try:
             fetch_each(self.pull, self.session, endpoint, ids, any_stored=True)
         except ScopeError:
-            self.pull.record_refused_objects(endpoint, ids)
-        return self.pull.refused(endpoint)
+            self.pull.summary.record_refused_objects(endpoint, ids)
+        return self.pull.summary.refused(endpoint)
 
 
 def _has_array(line: Line, array: str) -> bool:

@@ -139,7 +139,13 @@ def _event_from_delivery(clinic: ClinicRef, row: dict[str, Any]) -> LedgerEvent 
         return None
     if event is None:
         kind = row.get("event_type")
-        return LedgerEvent(clinic.server, clinic.clinic_id, event_id, str(kind) if kind else None, seen_by="delivery")
+        return LedgerEvent(
+            server=clinic.server,
+            clinic_id=clinic.clinic_id,
+            event_id=event_id,
+            event_type=str(kind) if kind else None,
+            seen_by="delivery",
+        )
     return event_from_payload(
         event, server=clinic.server, clinic_id=clinic.clinic_id, event_id=event_id, delivered=True
     )

@@ -39,8 +39,7 @@ class RefreshLoads:
     def __init__(self, target: Target, session: ClinicSession, store: StateStore) -> None:
         self.target, self.session, self.store = target, session, store
         # A file name of its own, so that this refresh resumes no other one.
-        self.pull = Pull(target, f"refresh-{uuid.uuid4().hex[:8]}")
-        self.pull.resource = "refresh"
+        self.pull = Pull(target, "refresh", file_name=f"refresh-{uuid.uuid4().hex[:8]}")
         self.refused: list[str] = []
         # Ids that answered 404, by family.
         self.not_found: dict[str, list[str]] = {family: [] for family in DETAILS}

@@ -1,38 +1,39 @@
-"""Writes a page and an Atom feed per brand: its recent changes, newest first.
+"""Writes a page per brand: its recent changes, newest first, and its products.
 
-What does not belong here: the digest of a day (digest.py), finding changes (the catalog room).
+What does not belong here: feeds (feeds.py), the digest of a day (digest.py), finding changes (the catalog room).
 """
 
-import xml.etree.ElementTree as ET  # only writes XML of our own
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from itertools import groupby
+from operator import itemgetter
 
 import duckdb
 
-from fullscript_pipeline.catalog import CatalogChange, delta_text, object_label
-from fullscript_pipeline.plural import counted
-from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.change_rows import row_of
-from fullscript_pipeline.reports.language import ENGLISH
+from fullscript_pipeline.catalog import CatalogChange
+from fullscript_pipeline.reports.catalog_words import brand_status, plans_words
+from fullscript_pipeline.reports.change_rows import label_cells, row_of
+from fullscript_pipeline.reports.field_words import change_words, field_words
+from fullscript_pipeline.reports.product_pages import CatalogDay, product_files
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
 DAYS = 90
 ROWS = 200
-_ENTRIES = 30
-_ATOM = "http://www.w3.org/2005/Atom"
 _LIST = ", ".join(CatalogChange._fields)
 # Days with a held digest are left out until the digest is released.
-_RECENT = f"""SELECT {_LIST} FROM marts.catalog_changes AS c
+CHANGES_OF_BRANDS = """FROM marts.catalog_changes AS c
 WHERE region = $region AND brand_id IS NOT NULL AND NOT cosmetic AND entity IN ('brand', 'product', 'variant')
     AND seen_on > $since AND seen_on <= $day AND NOT EXISTS (SELECT 1 FROM marts.catalog_digests AS d
-        WHERE d.region = c.region AND d.day = c.seen_on AND d.held IS NOT NULL AND d.released_at IS NULL)
+        WHERE d.region = c.region AND d.day = c.seen_on AND d.held IS NOT NULL AND d.released_at IS NULL)"""
+_RECENT = f"""SELECT {_LIST} {CHANGES_OF_BRANDS}
 ORDER BY brand_id, changed_on DESC, product_name, entity, entity_name, entity_id, field NULLS FIRST"""
 _BRANDS = """SELECT b.brand_id, coalesce(b.name, b.brand_id), b.status, b.removed_at IS NULL,
     count(p.product_id) FILTER (p.removed_at IS NULL)
 FROM core.brands AS b LEFT JOIN core.products AS p ON p.region = b.region AND p.brand_id = b.brand_id
 WHERE b.region = $region GROUP BY ALL ORDER BY 2"""
+_OF_BRANDS = """SELECT brand_id, product_id, coalesce(name, product_id) FROM core.products
+WHERE region = ? AND removed_at IS NULL AND brand_id IS NOT NULL ORDER BY brand_id, lower(name), product_id"""
 
 
 def brand_ids(con: duckdb.DuckDBPyConnection, region: str) -> dict[str, set[str]]:
@@ -45,85 +46,51 @@ def brand_ids(con: duckdb.DuckDBPyConnection, region: str) -> dict[str, set[str]
     return known
 
 
-def write_brand_pages(
-    con: duckdb.DuckDBPyConnection,
-    store: ReportStore,
-    *,
-    region: str,
-    day: date,
-    rendered_text: str,
-    base_url: str | None,
-) -> int:
-    """Write a page and a feed for every brand of the region, as of `day`. Returns the number of brands.
-
-    `base_url`: where the pages are served, for the links in the feeds; without it the links are relative.
-    """
+def write_brand_pages(con: duckdb.DuckDBPyConnection, store: ReportStore, of: CatalogDay) -> None:
+    """Write a page for every brand of the region: its recent changes, and its products."""
+    region, day = of.region, of.day
     values = {"region": region, "since": day - timedelta(days=DAYS), "day": day}
     changes = (CatalogChange(*row) for row in con.execute(_RECENT, values).fetchall())
     recent = {ident: list(rows) for ident, rows in groupby(changes, key=lambda row: row.brand_id)}
-    brands = con.execute(_BRANDS, {"region": region}).fetchall()
-    for ident, name, status, present, products in brands:
+    products = {brand_id: list(rows) for brand_id, rows in groupby(_products(con, store, region), key=itemgetter(0))}
+    for ident, name, status, present, count in con.execute(_BRANDS, {"region": region}).fetchall():
         rows = recent.get(ident, [])
         html = render(
             "brand.html.j2",
-            ENGLISH,
+            of.language,
+            own_style=label_cells(of.language),
             region=region,
             name=name,
             status=status if present else "removed",
-            products=products,
-            days=[(changed_on, [row_of(row) for row in day_rows]) for changed_on, day_rows in _by_day(rows[:ROWS])],
+            count_of_products=count,
+            products=products.get(ident, []),
+            product_pages={
+                product_id: f"products/{page}" for _, product_id, _, page in products.get(ident, []) if page
+            },
+            days=[(on, [row_of(row, of.language) for row in day_rows]) for on, day_rows in _by_day(rows[:ROWS])],
             hidden=max(0, len(rows) - ROWS),
             span=DAYS,
             as_of=day,
-            rendered_text=rendered_text,
+            rendered_text=of.rendered_text,
             feed=f"{file_id(ident)}.atom",
+            change_words=change_words,
+            brand_status=brand_status,
+            currency=of.currency,
+            plans_words=plans_words,
+            field_words=field_words,
         )
         store.write(store.path_for_brand(region, ident), html)
-        link = f"{base_url or ''}/catalog/{file_id(region)}/brands/" if base_url else ""
-        link = f"{link}{file_id(ident)}.html"
-        feed = brand_feed(region, ident, name, rows=rows, day=day, link=link)
-        store.write(store.path_for_brand(region, ident, "atom"), feed)
-    return len(brands)
 
 
-def brand_feed(region: str, ident: str, name: str, rows: Sequence[CatalogChange], day: date, link: str) -> str:
-    """The Atom feed (RFC 4287) of a brand: an entry per day with changes, at most 30. Ids never change."""
-    urn = f"urn:fullscript-pipeline:catalog:{file_id(region)}:brand:{file_id(ident)}"
-    feed = ET.Element("feed", {"xmlns": _ATOM})
-    days = list(_by_day(rows))[:_ENTRIES]
-    _add_texts(feed, ("id", urn), ("title", f"{name}: catalog changes, {region.upper()}"))
-    _add_texts(feed, ("updated", _instant(days[0][0] if days else day)))
-    ET.SubElement(feed, "link", {"href": link})
-    _add_texts(ET.SubElement(feed, "author"), ("name", "fullscript-pipeline"))
-    for changed_on, day_rows in days:
-        entry = ET.SubElement(feed, "entry")
-        _add_texts(entry, ("id", f"{urn}:{changed_on.isoformat()}"), ("updated", _instant(changed_on)))
-        _add_texts(entry, ("title", f"{ENGLISH.day(changed_on)}: {counted(len(day_rows), 'change')}"))
-        ET.SubElement(entry, "link", {"href": link})
-        _add_texts(entry, ("summary", "\n".join(_change_text(row) for row in day_rows[:50])))
-    return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"
+def _products(
+    con: duckdb.DuckDBPyConnection, store: ReportStore, region: str
+) -> Iterator[tuple[str, str, str, str | None]]:
+    """Brand, id, name, and file of the page if there is one, of every product that is there; by brand and name."""
+    files = product_files(store, region)
+    for brand_id, product_id, name in con.execute(_OF_BRANDS, [region]).fetchall():
+        file = file_id(product_id)
+        yield brand_id, product_id, name, f"{file}.html" if file in files else None
 
 
 def _by_day(rows: Iterable[CatalogChange]) -> Iterable[tuple[date, list[CatalogChange]]]:
     return ((changed_on, list(day_rows)) for changed_on, day_rows in groupby(rows, key=lambda row: row.changed_on))
-
-
-def _change_text(row: CatalogChange) -> str:
-    what = " | ".join(part for part in (row.product_name, object_label(row)) if part) or row.entity_id
-    if row.field is None:
-        return f"{what}: {row.entity} {row.change}"
-    if row.field == "description_html":
-        return f"{what}: description changed"
-    difference = delta_text(row)
-    old, new = (formatting.shorten(value or "(none)", 80) for value in (row.old_value, row.new_value))
-    return f"{what}: {row.field} {old} → {new}{f' {difference}' if difference else ''}"
-
-
-def _add_texts(parent: ET.Element, *pairs: tuple[str, str]) -> None:
-    for tag, text in pairs:
-        # XML does not allow these two characters, which HTML pages may hold.
-        ET.SubElement(parent, tag).text = formatting.clean(text).replace("\ufffe", "").replace("\uffff", "")
-
-
-def _instant(day: date) -> str:
-    return datetime.combine(day, time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,16 +12,27 @@ from fullscript_pipeline.catalog import (
     Digest,
     Entry,
     Successor,
-    active_plans_text,
     delta_text,
     object_label,
 )
+from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.word_diff import word_diff
 
 _PROSE = frozenset({"description_html", "dosage.additional_info"})
+# The heads of the columns, by the class of their cells.
+_HEADS = {
+    "t": translatable("Day"),
+    "b": translatable("Brand"),
+    "k": translatable("Variant"),
+    "f": translatable("What"),
+    "o": translatable("Old"),
+    "w": translatable("New"),
+    "d": translatable("Difference"),
+    "n": translatable("Active plans"),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A change as a page shows it. For prose, `difference` is shown instead of the old and new value.
 
@@ -33,18 +44,23 @@ class Row:
     what: str
     variant: str | None
     delta: str | None
-    plans: str
     difference: Markup | None
     variants: int
     successor: Successor | None = None
     is_more: bool = False
 
 
-def rows_of(entry: Entry, digest: Digest) -> list[Row]:
+def label_cells(language: PageLanguage) -> str:
+    """Style rules: on a narrow screen a row is a card, and each cell begins with the head of its column."""
+    rules = "".join(f'.changes .{name}::before{{content:"{language.gettext(head)}"}}' for name, head in _HEADS.items())
+    return f"@media screen and (max-width:52rem){{{rules}}}"
+
+
+def rows_of(entry: Entry, digest: Digest, language: PageLanguage) -> list[Row]:
     """The rows of one entry of a digest's section."""
     return [
         replace(
-            row_of(change, digest.variants_with(change)),
+            row_of(change, language, digest.variants_with(change)),
             successor=digest.successor_of(change),
             is_more=place > 0,
         )
@@ -52,14 +68,13 @@ def rows_of(entry: Entry, digest: Digest) -> list[Row]:
     ]
 
 
-def row_of(change: CatalogChange, variants: int = 0) -> Row:
+def row_of(change: CatalogChange, language: PageLanguage, variants: int = 0) -> Row:
     """The row of a change; `variants`: how many variants were added or removed together with the product."""
     return Row(
         change=change,
         what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),
         variant=object_label(change) if change.entity == "variant" else None,
         delta=delta_text(change),
-        plans=active_plans_text(change),
-        difference=word_diff(change.old_value, change.new_value) if change.field in _PROSE else None,
+        difference=word_diff(change.old_value, change.new_value, language) if change.field in _PROSE else None,
         variants=variants,
     )

@@ -5,6 +5,7 @@ What does not belong here: lanes (charts.py).
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property, lru_cache
 
 from markupsafe import escape
 
@@ -14,23 +15,37 @@ WIDTH = 720
 AXIS = 22
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Scale:
     """Maps the days [start, end) to the width of the drawing."""
 
     start: date
     end: date
 
-    @property
+    @cached_property
     def days(self) -> int:
         """Length of the axis, at least one day."""
         return max(1, (self.end - self.start).days)
 
     def x_of(self, day: date) -> float:
         """The x coordinate of the start of `day`. Days outside are drawn at the edge."""
-        return round(min(max((day - self.start).days / self.days, 0.0), 1.0) * WIDTH, 2)
+        return _x_of((day - self.start).days, self.days)
+
+    def day_number(self, day: date) -> int:
+        """How many days `day` is after the start."""
+        return (day - self.start).days
+
+    def x_of_number(self, number: int) -> float:
+        """The x coordinate of the start of the day with that number."""
+        return _x_of(number, self.days)
 
 
+@lru_cache(maxsize=50_000)
+def _x_of(number: int, days: int) -> float:
+    return round(min(max(number / days, 0.0), 1.0) * WIDTH, 2)
+
+
+@lru_cache(maxsize=1000)
 def axis(scale: Scale, ground: int, language: PageLanguage) -> str:
     """The ticks as lines down to `ground`, with their words on top."""
     lines, labels = [], []

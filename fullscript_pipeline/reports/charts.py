@@ -7,9 +7,11 @@ o, p). What does not belong here: the words for a status (status_texts.py), the 
 (page_queries.py).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -25,8 +27,7 @@ BAR_TOP = 17
 _LETTER = 5.6
 
 
-@dataclass(frozen=True, slots=True)
-class SupplySpan:
+class SupplySpan(NamedTuple):
     """The days [start, end) of one kind: `covered`, `gap` or `unmeasurable`."""
 
     kind: str
@@ -34,7 +35,7 @@ class SupplySpan:
     end: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """A plan change on a day, and its words."""
 
@@ -42,7 +43,7 @@ class Change:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProductLane:
     """The lane of a product: its label, spans, days of orders and changes, in any order."""
 
@@ -57,32 +58,29 @@ class ProductLane:
         return LABELLED_LANE if self.changes else LANE
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Drawing:
     """The path data of one lane, by class."""
 
-    paths: dict[str, list[str]] = field(default_factory=dict)
+    paths: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def bar(self, kind: str, left: float, right: float, height: float = BAR) -> None:
         """A bar from `left` to `right`, on the base line of the lane."""
         top = round(BAR_TOP + BAR - height, 2)
-        self._add(kind, f"M{left:g} {top:g}H{right:g}v{height:g}H{left:g}z")
+        self.paths[kind].append(f"M{left:g} {top:g}H{right:g}v{height:g}H{left:g}z")
 
     def diamond(self, x: float) -> None:
         """An order."""
-        self._add("o", f"M{x:g} {BAR_TOP - 1}l5 7-5 7-5-7z")
+        self.paths["o"].append(f"M{x:g} {BAR_TOP - 1}l5 7-5 7-5-7z")
 
     def triangle(self, x: float) -> None:
         """A plan change."""
-        self._add("p", f"M{x:g} {BAR_TOP + BAR - 3}l5 8h-10z")
+        self.paths["p"].append(f"M{x:g} {BAR_TOP + BAR - 3}l5 8h-10z")
 
     def svg(self, kinds: Iterable[str]) -> str:
         """A path element per class, in the given order. Later ones are drawn on top."""
         paths = [(kind, "".join(self.paths[kind])) for kind in kinds if kind in self.paths]
         return "".join(f'<path class="{kind}" d="{path_data}"/>' for kind, path_data in paths)
-
-    def _add(self, kind: str, path_data: str) -> None:
-        self.paths.setdefault(kind, []).append(path_data)
 
 
 _CLASS = {"covered": "c", "gap": "g", "unmeasurable": "u"}
@@ -94,7 +92,7 @@ def scale_of(lanes: Iterable[ProductLane], start: date, end: date) -> Scale:
     for lane in lanes:
         days = [*(span.start for span in lane.spans), *lane.orders, *(change.on for change in lane.changes)]
         start = min([start, *days])
-    return Scale(start, max(end, start + timedelta(days=1)))
+    return Scale(start=start, end=max(end, start + timedelta(days=1)))
 
 
 def timeline(
@@ -181,26 +179,28 @@ def _change_labels(changes: Sequence[tuple[float, str]]) -> str:
 def _draw_blocks(drawing: _Drawing, spans: Sequence[SupplySpan], scale: Scale, allowance: int) -> None:
     """Draws a bar per month, or per longer block if few are allowed, from the lane's first day to its last.
 
-    The height is the share of the block's days that are covered.
+    Days after the drawing's end are left out. The height is the share of the block's days that are covered.
     """
-    first, last = (
-        min(span.start for span in spans) if spans else scale.start,
-        max((span.end for span in spans), default=scale.start),
-    )
-    width = max(30, (last - first).days // min(24, allowance) + 1)
-    blocks: list[tuple[str, float, float, float]] = []
-    for offset in range(0, (last - first).days, width):
-        start, end = first + timedelta(days=offset), min(first + timedelta(days=offset + width), last)
-        days = {kind: sum(_overlap(span, start, end) for span in spans if span.kind == kind) for kind in _CLASS}
-        heights = {
-            "g": float(days["gap"] > 0),
-            "u": float(days["unmeasurable"] > 0 and not days["gap"]),
-            "c": min(1.0, days["covered"] / (end - start).days),
-        }
-        left, right = scale.x_of(start), scale.x_of(end)
-        blocks += [(kind, left, right, round(BAR * height, 2)) for kind, height in heights.items() if height]
-    for kind in _ORDER:
-        for left, right, height in _joined([block[1:] for block in blocks if block[0] == kind]):
+    numbered = [
+        (_CLASS.get(span.kind, "u"), scale.day_number(span.start), min(scale.day_number(span.end), scale.days))
+        for span in spans
+        if span.start < scale.end
+    ]
+    first = min((start for _, start, _ in numbered), default=0)
+    length = max((end for _, _, end in numbered), default=0) - first
+    width = max(30, length // min(24, allowance) + 1)
+    edges = [scale.x_of_number(first + min(day, length)) for day in range(0, length + width, width)]
+    days = _days_by_block(numbered, first, length, width)
+    bars: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in _ORDER}
+    for place, (gap, unmeasurable, covered) in enumerate(zip(days["g"], days["u"], days["c"], strict=True)):
+        left, right = edges[place], edges[place + 1]
+        if gap or unmeasurable:
+            bars["g" if gap else "u"].append((left, right, BAR))
+        if covered:
+            share = min(1.0, covered / min(width, length - place * width))
+            bars["c"].append((left, right, round(BAR * share, 2)))
+    for kind, of_kind in bars.items():
+        for left, right, height in _joined(of_kind):
             drawing.bar(kind, left, right, height)
 
 
@@ -214,8 +214,15 @@ def _joined(bars: Iterable[tuple[float, float, float]]) -> list[tuple[float, flo
     return joined
 
 
-def _overlap(span: SupplySpan, start: date, end: date) -> int:
-    return max(0, (min(span.end, end) - max(span.start, start)).days)
+def _days_by_block(spans: Iterable[tuple[str, int, int]], first: int, length: int, width: int) -> dict[str, list[int]]:
+    """By class, how many days lie in each block of `width` days, from day number `first` on for `length` days."""
+    days = {kind: [0] * -(-length // width) for kind in _ORDER}
+    for kind, start, end in spans:
+        of_kind = days[kind]
+        for place in range((start - first) // width, -((first - end) // width)):
+            left = first + place * width
+            of_kind[place] += min(end, left + width) - max(start, left)
+    return days
 
 
 def _thin_out(places: Sequence[float], apart: float) -> list[float]:

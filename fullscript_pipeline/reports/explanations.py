@@ -5,12 +5,14 @@ What does not belong here: computing a measure, which the adherence engine does.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
+from operator import attrgetter
 
-from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.reports import formatting, unmeasured_reasons
 from fullscript_pipeline.reports.doses import dose_rates, dose_words
 from fullscript_pipeline.reports.language import PageLanguage
 from fullscript_pipeline.reports.page_queries import DosePeriod, PlanRow, TimelineRow
-from fullscript_pipeline.reports.status_texts import FLAGS, REASONS
+from fullscript_pipeline.reports.status_texts import FLAGS
 from fullscript_pipeline.reports.unit_names import units
 
 SHOWN_ORDERS = 6
@@ -24,8 +26,12 @@ def explain_row(
     *,
     periods: Sequence[DosePeriod] = (),
     brief: bool = False,
+    is_drawn: bool = True,
 ) -> list[str]:
-    """The lines of one product on the page's second part, in reading order. `brief`: for pages with many products."""
+    """The lines of one product on the page's second part, in reading order.
+
+    `brief`: for pages with many products; `is_drawn`: whether a lane of the timeline says how many orders there are.
+    """
     lines = [dose_sentence(row, language), last_order_sentence(row, language)]
     if not brief:
         is_measured = unmeasured_reason(row, language) is None
@@ -34,33 +40,30 @@ def explain_row(
     lines += [coverage_sentence(row, language), gap_sentence(row, language)]
     if not brief:
         lines.append(orders_sentence(row, marks, language))
+    elif not is_drawn:
+        lines.append(orders_count_sentence(marks, language))
     if refunded_orders:
-        lines.append(
-            language.ngettext(
-                "%(num)s refunded order with this product not counted.",
-                "%(num)s refunded orders with this product not counted.",
-                refunded_orders,
-            )
-        )
+        lines.append(_refund_sentence(refunded_orders, language))
     # The note "read the share with care" needs a share.
     flags = [flag for flag in row.flags if flag != "short_window" or unmeasured_reason(row, language) is None]
     lines += [_note(flag, language) for flag in flags]
     return [line for line in lines if line]
 
 
+def _refund_sentence(refunded_orders: int, language: PageLanguage) -> str:
+    return language.ngettext(
+        "%(num)s refunded order with this product not counted.",
+        "%(num)s refunded orders with this product not counted.",
+        refunded_orders,
+    )
+
+
 def unmeasured_reason(row: PlanRow, language: PageLanguage) -> str | None:
     """Why the row has no share of days, or None if it has one."""
     if row.status != "not_measurable" and row.measurable in {"ok", "range"}:
         return None
-    # The mart's own reason is in English, and says more.
-    cause = row.reason if language.code == "en" and row.reason else language.gettext(_reason(row))
+    cause = unmeasured_reasons.unmeasured_reason(row.reason, row.measurable, row.flags, language)
     return language.gettext("Could not measure because %(reason)s.", reason=cause.rstrip("."))
-
-
-def _reason(row: PlanRow) -> str:
-    if row.measurable in REASONS:
-        return REASONS[row.measurable]
-    return next((REASONS[flag] for flag in row.flags if flag in REASONS), REASONS["unknown"])
 
 
 def _note(flag: str, language: PageLanguage) -> str:
@@ -92,20 +95,29 @@ def last_order_sentence(row: PlanRow, language: PageLanguage) -> str:
     rates = dose_rates(row)
     if not rates:
         return language.gettext("Last order %(day)s: %(bought)s.", day=day, bought=bought)
-    lengths = [Fraction(row.last_order_units) / rate for rate in rates]
+    rate, length = _lasting(language, row.last_order_units, rates[0], rates[-1])
     return language.gettext(
         "Last order %(day)s: %(bought)s ÷ %(rate)s per day = %(length)s.",
         day=day,
         bought=bought,
-        rate=formatting.between(language, *(formatting.exact(language, rate) for rate in (rates[0], rates[-1]))),
-        length=formatting.days_between(language, min(lengths), max(lengths)),
+        rate=rate,
+        length=length,
     )
+
+
+@lru_cache(maxsize=5_000)
+def _lasting(language: PageLanguage, bought: float, low: Fraction, high: Fraction) -> tuple[str, str]:
+    """Both rates, and how long so many units last at them."""
+    rate = formatting.between(language, formatting.exact(language, low), formatting.exact(language, high))
+    return rate, formatting.days_between(language, Fraction(bought) / high, Fraction(bought) / low)
 
 
 def period_sentence(period: DosePeriod, language: PageLanguage) -> str:
     """`...: 20 on hand + 300 ordered − 14 left = 306 capsules ÷ 2 per day = 153 days covered.`"""
     rate = formatting.rate(period.units_per_day)
     if rate is None or period.units_used is None or period.days_covered is None:
+        return ""
+    if not (period.units_on_hand or period.units_bought):
         return ""
     return language.gettext(
         "%(window)s: %(carried)s on hand + %(bought)s ordered − %(left)s left = %(used)s ÷ %(rate)s per day = "
@@ -146,7 +158,7 @@ def supply_sentence(row: PlanRow, language: PageLanguage) -> str:
 
 def coverage_sentence(row: PlanRow, language: PageLanguage) -> str:
     """The share as a number of days out of the window's days, at most all of them."""
-    if row.pdc_min is None or not row.window_days or unmeasured_reason(row, language):
+    if row.pdc_min is None or not row.window_days or not _has_coverage(row, language):
         return ""
     ends = [row.pdc_min] if row.pdc_max is None else [row.pdc_min, row.pdc_max]
     covered = [language.number(min(end, 1.0) * row.window_days) for end in ends]
@@ -161,16 +173,27 @@ def coverage_sentence(row: PlanRow, language: PageLanguage) -> str:
     return language.gettext("%(covered)s of %(window)s covered by orders.", **values)
 
 
+def _has_coverage(row: PlanRow, language: PageLanguage) -> bool:
+    return row.pdc_min is not None and bool(row.window_days) and unmeasured_reason(row, language) is None
+
+
 def gap_sentence(row: PlanRow, language: PageLanguage) -> str:
     """The longest stretch without supply, at the higher dose."""
-    if not row.longest_gap_days or not coverage_sentence(row, language):
+    if not row.longest_gap_days or not _has_coverage(row, language):
         return ""
     return language.gettext("Longest gap: %(length)s.", length=formatting.days(language, row.longest_gap_days))
 
 
+def orders_count_sentence(marks: list[TimelineRow], language: PageLanguage) -> str:
+    """How many orders there are, where the page has room neither for each nor for a lane."""
+    orders = sum(mark.kind == "order" for mark in marks)
+    return language.ngettext("%(num)s order.", "%(num)s orders.", orders) if orders else ""
+
+
 def orders_sentence(row: PlanRow, marks: list[TimelineRow], language: PageLanguage) -> str:
     """The latest orders, each with its date and amount."""
-    orders = sorted((mark for mark in marks if mark.kind == "order"), key=lambda mark: mark.start_on, reverse=True)
+    orders = [mark for mark in marks if mark.kind == "order"]
+    orders.sort(key=attrgetter("start_on"), reverse=True)
     if not orders:
         # An order that is not counted names the product all the same.
         uncounted = {"undated_order", "ordered_by_another", "shared_order"} & set(row.flags)

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.language import ENGLISH
+from fullscript_pipeline.reports.language import page_language
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
 
@@ -21,18 +21,20 @@ def write_index(
     time_zone: ZoneInfo,
     clinic_names: Mapping[str, str] | None = None,
     past: date | None = None,
+    language: str = "en",
 ) -> Path:
     """Write `<root>/index.html`.
 
     `clinic_names`: by clinic_key; a clinic without a name is shown by its key. `past`: the day, if the store is that of
     an earlier day (`ReportStore.of_day`).
     """
+    words = page_language(language)
     names = {file_id(key): name for key, name in (clinic_names or {}).items()}
     days = {region: store.digest_days(region) for region in store.regions()}
     html = render(
         "index.html.j2",
-        ENGLISH,
-        rendered_text=formatting.zoned(ENGLISH, rendered_at, time_zone),
+        words,
+        rendered_text=formatting.zoned(words, rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,
         earlier=store.earlier_days(),

@@ -24,7 +24,7 @@ _WORDS: dict[str, tuple[int, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabLine:
     """A line of the labs block: the panel, its state and since when."""
 
@@ -35,7 +35,10 @@ class LabLine:
 def lab_lines(rows: list[LabRow], language: PageLanguage) -> list[LabLine]:
     """The labs that need action first (results, then those that wait for the patient), newest first within a state."""
     ordered = sorted(rows, key=lambda row: _WORDS.get(row.state or "", (10, ""))[0])
-    return [LabLine(row.name or language.gettext("Unnamed lab order"), _state_since(row, language)) for row in ordered]
+    return [
+        LabLine(name=row.name or language.gettext("Unnamed lab order"), words=_state_since(row, language))
+        for row in ordered
+    ]
 
 
 def _state_since(lab: LabRow, language: PageLanguage) -> str:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -24,7 +25,7 @@ from babel.numbers import format_decimal
 from fullscript_pipeline.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Locale:
     """`locale`: Babel's name. The patterns are Babel's: `first_day` is the pattern of the first day of a month."""
 
@@ -35,8 +36,8 @@ class _Locale:
 
 
 _LOCALES = {
-    "en": _Locale("en", "en", "d", "HH:mm"),
-    "fr": _Locale("fr_CA", "fr-CA", "d'er'", "HH' h 'mm"),
+    "en": _Locale(locale="en", tag="en", first_day="d", time="HH:mm"),
+    "fr": _Locale(locale="fr_CA", tag="fr-CA", first_day="d'er'", time="HH'\u00a0h\u00a0'mm"),
 }
 LANGUAGES = tuple(_LOCALES)
 
@@ -51,9 +52,9 @@ def translatable_plural(one: str, many: str) -> tuple[str, str]:
     return one, many
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PageLanguage:
-    """Translates sentences and formats dates and numbers. Get one from `page_language`.
+    """Translates sentences and formats dates and numbers. Get one from `page_language`, which has one per code.
 
     Sentences hold named placeholders, `%(days)s`; a percent sign is `%%`.
     """
@@ -72,7 +73,9 @@ class PageLanguage:
 
     def ngettext(self, one: str, many: str, number: float, /, **values: object) -> str:
         """The form for `number`, with its values; `%(num)s` is the number as this language writes it."""
-        return self.plural_pattern(one, many, number) % ({"num": self.number(number)} | values)
+        if "num" not in values:
+            values["num"] = self.number(number)
+        return self.plural_pattern(one, many, number) % values
 
     def pattern(self, message: str) -> str:
         """The sentence in this language, with its placeholders."""
@@ -94,7 +97,7 @@ class PageLanguage:
 
     def month(self, value: date) -> str:
         """`Nov 2026`."""
-        return format_date(value, "MMM y", locale=_LOCALES[self.code].locale)
+        return _format_month(self.code, value)
 
     def time(self, instant: datetime) -> str:
         """`14:05`, `14 h 05`: of an instant in its own zone."""
@@ -109,6 +112,10 @@ class PageLanguage:
         """At most two decimals: `1,200.5`, `1 200,5`."""
         return _format_number(self.code, float(amount))
 
+    def signed(self, amount: Decimal) -> str:
+        """An amount of money as a difference: `+1,200.50`, `+1 200,50`."""
+        return str(format_decimal(amount, "+#,##0.00;-#,##0.00", locale=_LOCALES[self.code].locale))
+
     def enumerate(self, items: Sequence[str]) -> str:
         """`a, b and c`."""
         return format_list(items, style="standard", locale="en_GB" if self.code == "en" else _LOCALES[self.code].locale)
@@ -119,7 +126,7 @@ def page_language(code: str) -> PageLanguage:
     """The language of that code. Raises UsageError for one that has no catalogue."""
     if code not in _LOCALES:
         raise UsageError(f"Pages cannot be written in {code!r}; the languages are {', '.join(LANGUAGES)}.")
-    return PageLanguage(code, NullTranslations() if code == "en" else _compiled_catalogue(code))
+    return PageLanguage(code=code, _translations=NullTranslations() if code == "en" else _compiled_catalogue(code))
 
 
 def _compiled_catalogue(code: str) -> GNUTranslations:
@@ -134,6 +141,11 @@ def _compiled_catalogue(code: str) -> GNUTranslations:
 def _format_day(code: str, value: date, rest: str) -> str:
     locale = _LOCALES[code]
     return format_date(value, f"{locale.first_day if value.day == 1 else 'd'} {rest}", locale=locale.locale)
+
+
+@lru_cache(maxsize=2_000)
+def _format_month(code: str, value: date) -> str:
+    return format_date(value, "MMM y", locale=_LOCALES[code].locale)
 
 
 @lru_cache(maxsize=20_000)

@@ -6,10 +6,20 @@ What does not belong here: anything about one patient or one product.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.language import ENGLISH, PageLanguage, translatable, translatable_plural
+import duckdb
+
+from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.reports import formatting, page_queries
+from fullscript_pipeline.reports.language import (
+    ENGLISH,
+    PageLanguage,
+    page_language,
+    translatable,
+    translatable_plural,
+)
 from fullscript_pipeline.reports.page_queries import PageClinic
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
@@ -47,15 +57,27 @@ _NARROWED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PageContext:
-    """What all pages written together share.
+@dataclass(frozen=True, kw_only=True)
+class PageNotes:
+    """What pages say of rows that are missing or may be wrong.
 
-    `last_pull_at`: None if no pull ever succeeded. `contact`: whether e-mail addresses and mobile numbers are shown.
     `held_rows`: by table, how many rows the vendor's lists no longer have, too many at once to mark as removed.
     `quarantined`: by table, how many records could not be typed and are not shown. `access_refused`: the tables that
     the app may not read (any more), and until when it could; None: it never could. `narrowed`: the tables that are
     read by a user who sees less than the user before, and until when they were read in full.
+    """
+
+    held_rows: Mapping[str, int] = field(default_factory=dict)
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    access_refused: Mapping[str, datetime | None] = field(default_factory=dict)
+    narrowed: Mapping[str, datetime | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContext:
+    """What all pages written together share.
+
+    `last_pull_at`: None if no pull ever succeeded. `contact`: whether e-mail addresses and mobile numbers are shown.
     """
 
     clinic: PageClinic
@@ -68,12 +90,9 @@ class PageContext:
     language: PageLanguage = ENGLISH
     labs: bool = False
     contact: bool = False
-    held_rows: Mapping[str, int] = field(default_factory=dict)
-    quarantined: Mapping[str, int] = field(default_factory=dict)
-    access_refused: Mapping[str, datetime | None] = field(default_factory=dict)
-    narrowed: Mapping[str, datetime | None] = field(default_factory=dict)
+    notes: PageNotes = PageNotes()
 
-    @property
+    @cached_property
     def stale_sentence(self) -> str | None:
         """The banner if the data is older than the policy allows, otherwise None."""
         if self.last_pull_at is None:
@@ -88,13 +107,13 @@ class PageContext:
             made=self.rendered_text,
         )
 
-    @property
+    @cached_property
     def access_refused_sentence(self) -> str | None:
         """The banner if the app may not read some of the tables behind the figures, otherwise None."""
         gettext = self.language.gettext
         lists = [
             gettext(_REFUSED[table][0], moment=self._zoned(until)) if until else gettext(_REFUSED[table][1])
-            for table, until in self.access_refused.items()
+            for table, until in self.notes.access_refused.items()
         ]
         if not lists:
             return None
@@ -104,15 +123,15 @@ class PageContext:
             lists=self.language.enumerate(lists),
         )
 
-    @property
+    @cached_property
     def narrowed_sentence(self) -> str | None:
         """The banner if a list is read by a user, or with permissions, that see less than before, otherwise None."""
         gettext = self.language.gettext
         lists = [
             gettext(dated, day=self.language.day(at.astimezone(self.zone).date())) if at else gettext(undated)
             for table, (dated, undated) in _NARROWED.items()
-            if table in self.narrowed
-            for at in [self.narrowed[table]]
+            if table in self.notes.narrowed
+            for at in [self.notes.narrowed[table]]
         ]
         if not lists:
             return None
@@ -122,10 +141,10 @@ class PageContext:
             lists=self.language.enumerate(lists),
         )
 
-    @property
+    @cached_property
     def held_rows_sentence(self) -> str | None:
         """The banner if removals are held, so that some rows shown may no longer exist, otherwise None."""
-        counts = self._counts(self.held_rows, _LISTED)
+        counts = self._counts(self.notes.held_rows, _LISTED)
         if not counts:
             return None
         return self.language.gettext(
@@ -134,10 +153,10 @@ class PageContext:
             counts=counts,
         )
 
-    @property
+    @cached_property
     def quarantined_sentence(self) -> str | None:
         """The banner if records behind the figures are in quarantine, otherwise None."""
-        counts = self._counts(self.quarantined, _COUNTED)
+        counts = self._counts(self.notes.quarantined, _COUNTED)
         if not counts:
             return None
         return self.language.gettext(
@@ -146,24 +165,24 @@ class PageContext:
             counts=counts,
         )
 
-    @property
+    @cached_property
     def past(self) -> bool:
         """Whether the page shows an earlier day than the one it was written on."""
         return self.as_of < self.rendered_at.astimezone(self.zone).date()
 
-    @property
+    @cached_property
     def data_as_of(self) -> str:
         """Until when the data reaches: the last successful pull, at most the end of the page's day."""
         if self.past or self.last_pull_at is None:
             return self.language.gettext("the end of %(day)s", day=self.language.day(self.as_of))
         return self.language.moment(self.last_pull_at, self.zone)
 
-    @property
+    @cached_property
     def last_pull_text(self) -> str:
         """When the last pull succeeded, with time zone; `never` if none did."""
         return self._zoned(self.last_pull_at) if self.last_pull_at else self.language.gettext("never")
 
-    @property
+    @cached_property
     def rendered_text(self) -> str:
         """When the page was written, with time zone."""
         return self._zoned(self.rendered_at)
@@ -175,3 +194,40 @@ class PageContext:
         """`12 patients and 1 order`; an empty text if there are none."""
         counts = [self.language.ngettext(*_COUNTED[table], rows[table]) for table in tables if rows.get(table)]
         return self.language.enumerate(counts) if counts else ""
+
+
+def load_page_context(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    clinic_id: str,
+    as_of: date,
+    rendered_at: datetime,
+    time_zone: ZoneInfo,
+    last_pull_at: datetime | None,
+    notes: PageNotes | None = None,
+    shows_contact: bool = False,
+    language: str = "en",
+    policy: ReportPolicy | None = None,
+) -> PageContext:
+    """`as_of` means through the end of that day.
+
+    Raises UsageError for a clinic that is not in the warehouse, and for a language without a catalogue.
+    """
+    clinic = page_queries.load_clinic(con, clinic_id)
+    if clinic is None:
+        raise UsageError(
+            f"Clinic {clinic_id} is not in the warehouse, so it has no pages; pull it first, or choose another."
+        )
+    return PageContext(
+        clinic=clinic,
+        practitioners=page_queries.load_practitioner_names(con, clinic_id),
+        as_of=as_of,
+        rendered_at=rendered_at,
+        last_pull_at=last_pull_at,
+        zone=time_zone,
+        policy=policy or ReportPolicy(),
+        language=page_language(language),
+        labs=page_queries.has_labs(con, clinic_id),
+        contact=shows_contact,
+        notes=notes or PageNotes(),
+    )

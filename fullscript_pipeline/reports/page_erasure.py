@@ -33,25 +33,37 @@ def erase_patient_from_archive(store: ReportStore, clinic_key: str, patient_id: 
 
     A list links to each person's page and a spreadsheet has an id column, so a search for the id finds the person.
     """
-    return sum(_rewrite_without(path, patient_id) for path in _archive_folder(store, clinic_key).glob("*.zip"))
+    return sum(
+        _rewrite_without(path, _pages_naming(store, clinic_key, path, patient_id=patient_id))
+        for path in _archive_folder(store, clinic_key).glob("*.zip")
+    )
 
 
 def archived_days_naming(store: ReportStore, clinic_key: str, patient_id: str) -> list[Path]:
     """The archives of the days that hold the person's page, or a list that names them."""
     return [
-        path for path in sorted(_archive_folder(store, clinic_key).glob("*.zip")) if _pages_naming(path, patient_id)[1]
+        path
+        for path in sorted(_archive_folder(store, clinic_key).glob("*.zip"))
+        if _pages_naming(store, clinic_key, path, patient_id=patient_id)[1]
     ]
 
 
-def _pages_naming(path: Path, patient_id: str) -> tuple[dict[str, bytes], set[str]]:
+def _pages_naming(
+    store: ReportStore, clinic_key: str, path: Path, *, patient_id: str
+) -> tuple[dict[str, bytes], set[str]]:
     """The pages of an archived day, and the file names of those that are the person's or name them."""
+    folder = store.path_for_clinic(clinic_key).parent
     needles = [needle.encode() for needle in (file_id(patient_id), patient_id)]
     with zipfile.ZipFile(path) as archive:
         pages = {name: archive.read(name) for name in archive.namelist()}
     return pages, {
         name
         for name, page in pages.items()
-        if any(needle in content for needle in needles for content in (name.encode(), *_unpacked(page)))
+        if any(
+            needle in content
+            for needle in needles
+            for content in (name.encode(), *_unpacked(store.opened(page, folder / name)))
+        )
     }
 
 
@@ -65,8 +77,8 @@ def _remove_folder(folder: Path) -> int:
     return files
 
 
-def _rewrite_without(path: Path, patient_id: str) -> int:
-    pages, naming = _pages_naming(path, patient_id)
+def _rewrite_without(path: Path, found: tuple[dict[str, bytes], set[str]]) -> int:
+    pages, naming = found
     if not naming:
         return 0
     remaining = {name: page for name, page in pages.items() if name not in naming}

@@ -3,19 +3,21 @@
 The SQL is in sql/. What does not belong here: words, layout, arithmetic.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import duckdb
 
 from fullscript_pipeline.reports.row_reading import read_rows, sql_text
 
-BATCH = 250
+# Each batch reads the tables of the whole clinic, so that many small ones cost more than their rows.
+BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class PageClinic:
+class PageClinic(NamedTuple):
     """The clinic of the pages."""
 
     clinic_id: str
@@ -24,8 +26,7 @@ class PageClinic:
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PagePatient:
+class PagePatient(NamedTuple):
     """A patient who has at least one row in marts.adherence. Health data: for pages only."""
 
     patient_id: str
@@ -50,8 +51,7 @@ class PagePatient:
         return full_name(self.first_name, self.last_name)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRow:
+class PlanRow(NamedTuple):
     """A row of marts.adherence: patient x plan x product. `window_end` is exclusive; ratios are shares of days."""
 
     patient_id: str
@@ -106,8 +106,7 @@ class PlanRow:
         return (self.treatment_plan_id, self.product_id)
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineRow:
+class TimelineRow(NamedTuple):
     """A row of marts.adherence_timeline; `end_on` is exclusive, and equals `start_on` for a mark."""
 
     patient_id: str
@@ -121,8 +120,7 @@ class TimelineRow:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DosePeriod:
+class DosePeriod(NamedTuple):
     """Days [start, end) of one dose, at the highest dose: what was on hand, bought, used and left, and days covered."""
 
     patient_id: str
@@ -140,8 +138,7 @@ class DosePeriod:
     days_covered: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RefundRow:
+class RefundRow(NamedTuple):
     """How many refunded orders had the product. They are not counted as supply."""
 
     patient_id: str
@@ -149,9 +146,8 @@ class RefundRow:
     refunded_orders: int
 
 
-@dataclass(frozen=True, slots=True)
-class LabRow:
-    """A lab order, its state in the REST words, or a panel that is only `recommended`; since when that is so."""
+class LabRow(NamedTuple):
+    """A lab order with its state (in the REST API's words), or a panel that is only `recommended`; and since when."""
 
     patient_id: str
     practitioner_id: str | None
@@ -162,7 +158,7 @@ class LabRow:
     is_since_first_pull: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class PatientFile:
     """All rows behind one patient's page."""
 
@@ -227,8 +223,20 @@ def load_patient_files(
     con: duckdb.DuckDBPyConnection, clinic_id: str, people: Sequence[PagePatient], *, zone: str
 ) -> Iterator[PatientFile]:
     """The files of these patients, in their order, one batch in memory at a time. Lab states use the days of `zone`."""
+    everybody = [patient.patient_id for patient in people]
+    refunds: dict[str, dict[str, int]] = defaultdict(dict)
+    for refund in read_rows(con, "refunds.sql", RefundRow, {"clinic": clinic_id, "ids": everybody}):
+        refunds[refund.patient_id][refund.product_id] = refund.refunded_orders
+    labs: dict[str, list[LabRow]] = defaultdict(list)
+    for lab in load_labs(con, clinic_id, zone, ids=everybody):
+        labs[lab.patient_id].append(lab)
     for first in range(0, len(people), BATCH):
-        batch = {patient.patient_id: PatientFile(patient) for patient in people[first : first + BATCH]}
+        batch = {
+            patient.patient_id: PatientFile(
+                patient=patient, refunds=refunds[patient.patient_id], labs=labs[patient.patient_id]
+            )
+            for patient in people[first : first + BATCH]
+        }
         values = {"clinic": clinic_id, "ids": list(batch)}
         for row in read_rows(con, "adherence.sql", PlanRow, values):
             batch[row.patient_id].rows.append(row)
@@ -237,8 +245,4 @@ def load_patient_files(
             timelines.setdefault((mark.treatment_plan_id, mark.product_id), []).append(mark)
         for period in read_rows(con, "dose_periods.sql", DosePeriod, values):
             batch[period.patient_id].doses.setdefault((period.treatment_plan_id, period.product_id), []).append(period)
-        for refund in read_rows(con, "refunds.sql", RefundRow, values):
-            batch[refund.patient_id].refunds[refund.product_id] = refund.refunded_orders
-        for lab in load_labs(con, clinic_id, zone, ids=list(batch)):
-            batch[lab.patient_id].labs.append(lab)
         yield from batch.values()

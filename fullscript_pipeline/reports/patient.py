@@ -5,8 +5,9 @@ What does not belong here: reading the warehouse (page_queries.py), writing file
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import IntEnum
 
 from markupsafe import Markup
 
@@ -19,10 +20,9 @@ from fullscript_pipeline.reports.page_queries import PagePatient, PatientFile, P
 from fullscript_pipeline.reports.product_lines import Cell, Product, Window
 from fullscript_pipeline.reports.sheet_headers import sheet_style
 from fullscript_pipeline.reports.status_texts import Verdict
-from fullscript_pipeline.reports.templating import policy_with_style, render
+from fullscript_pipeline.reports.templating import render
 
-# A page with this many rows or more leaves out the lists of orders, to stay below 60 kB.
-BRIEF_FROM = 30
+LARGEST_PAGE = 60_000
 MOST_LANES = 20
 # The changes that the mart's timeline names, in the words of the page.
 _CHANGES = {
@@ -33,7 +33,15 @@ _CHANGES = {
 _CHANGED = translatable("plan changed %(day)s")
 
 
-@dataclass(frozen=True, slots=True)
+class Detail(IntEnum):
+    """How much a page explains: `BRIEF` leaves out the lists of orders, `TABLE` all arithmetic."""
+
+    FULL = 0
+    BRIEF = 1
+    TABLE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProductLine:
     """A row of the table, and its explanation on the second part of the page."""
 
@@ -55,7 +63,16 @@ class ProductLine:
 
 
 def patient_page(file: PatientFile, context: PageContext) -> str:
-    """The page's HTML. The file has at least one row."""
+    """The page's HTML, with as much detail as `LARGEST_PAGE` has room for. The file has at least one row."""
+    for detail in Detail:
+        html = _page(file, context, detail)
+        # A character is at most four bytes, and few are more than one.
+        if len(html) * 4 <= LARGEST_PAGE or len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
+            break
+    return html
+
+
+def _page(file: PatientFile, context: PageContext, detail: Detail) -> str:
     language = context.language
     as_of = max(row.as_of for row in file.rows)
     products = product_lines.products_of(file.rows, context.policy)
@@ -64,7 +81,7 @@ def patient_page(file: PatientFile, context: PageContext) -> str:
     clinic = context.clinic.name or context.clinic.clinic_key
     sheets = sheet_style([clinic, name, *_birth(file.patient, language)], language)
     usual = product_lines.usual_window(products)
-    brief = len(file.rows) >= BRIEF_FROM
+    in_lanes = {row.key for row in drawn[:MOST_LANES]}
     return render(
         "patient.html.j2",
         language,
@@ -75,12 +92,15 @@ def patient_page(file: PatientFile, context: PageContext) -> str:
         as_of=as_of,
         practitioners=_practitioners(file.rows, context),
         contacts=contact_lines(file.patient, language) if context.contact else [],
-        csp=policy_with_style(sheets),
-        sheet_style=Markup(sheets),  # noqa: S704 -- its texts are escaped
+        own_style=sheets,
         answer=status_texts.describe_products((product.verdict for product in products), language),
-        lines=[_line(product, usual, file, context, brief=brief) for product in products],
+        lines=[
+            _line(product, usual, file, context, detail=detail, is_drawn=product.row.key in in_lanes)
+            for product in products
+        ],
         window=formatting.window(language, *usual) if usual else None,
-        brief=brief,
+        brief=detail > Detail.FULL,
+        explained=detail < Detail.TABLE,
         timeline=_timeline(drawn[:MOST_LANES], file, context, as_of) if drawn else None,
         left_out=len(drawn[MOST_LANES:]),
         labs=lab_lines(file.labs, language) if context.labs else None,
@@ -94,28 +114,47 @@ def _birth(patient: PagePatient, language: PageLanguage) -> list[str]:
 
 
 def _line(
-    product: Product, usual: Window | None, file: PatientFile, context: PageContext, *, brief: bool
+    product: Product,
+    usual: Window | None,
+    file: PatientFile,
+    context: PageContext,
+    *,
+    detail: Detail,
+    is_drawn: bool,
 ) -> ProductLine:
     row, language, policy = product.row, context.language, context.policy
-    refunded = file.refunds.get(row.product_id, 0)
+    last_order = product_lines.last_order_cell(row, language)
+    if detail is Detail.TABLE and not is_drawn:
+        # Nothing else on the page says how many orders there are.
+        count = explanations.orders_count_sentence(file.timeline.get(row.key, []), language)
+        last_order = replace(last_order, notes=[*last_order.notes, *filter(None, [count])])
     return ProductLine(
         product=product_lines.product_name(row, language),
         brand=row.brand_name,
         verdict=product.verdict,
         detail=product_lines.detail(product.verdict, row, language),
         recommended=product_lines.recommended_cell(row, file.doses.get(row.key, ()), language),
-        last_order=product_lines.last_order_cell(row, language),
+        last_order=last_order,
         until=product_lines.until_cell(row, policy, language),
         share=product_lines.share_cell(row, usual, policy, language),
         others=product_lines.other_plans(product, context),
-        explanation=explanations.explain_row(
-            row,
-            file.timeline.get(row.key, []),
-            refunded,
-            language,
-            periods=file.doses.get(row.key, ()),
-            brief=brief,
-        ),
+        explanation=_explanation(row, file, language, detail=detail, is_drawn=is_drawn),
+    )
+
+
+def _explanation(
+    row: PlanRow, file: PatientFile, language: PageLanguage, *, detail: Detail, is_drawn: bool
+) -> list[str]:
+    if detail is Detail.TABLE:
+        return []
+    return explanations.explain_row(
+        row,
+        file.timeline.get(row.key, []),
+        file.refunds.get(row.product_id, 0),
+        language,
+        periods=file.doses.get(row.key, ()),
+        brief=detail is Detail.BRIEF,
+        is_drawn=is_drawn,
     )
 
 
@@ -146,10 +185,16 @@ def _distinct_names(rows: Sequence[PlanRow], language: PageLanguage) -> list[str
 
 
 def _lane(name: str, parts: Sequence[TimelineRow], language: PageLanguage) -> charts.ProductLane:
-    spans = [charts.SupplySpan(part.kind, part.start_on, part.end_on) for part in parts if part.end_on > part.start_on]
+    spans = [
+        charts.SupplySpan(kind=part.kind, start=part.start_on, end=part.end_on)
+        for part in parts
+        if part.end_on > part.start_on
+    ]
     orders = [part.start_on for part in parts if part.kind == "order"]
-    changes = [charts.Change(part.start_on, _change(part, language)) for part in parts if part.kind == "plan_change"]
-    return charts.ProductLane(name, spans, orders, changes)
+    changes = [
+        charts.Change(on=part.start_on, label=_change(part, language)) for part in parts if part.kind == "plan_change"
+    ]
+    return charts.ProductLane(label=name, spans=spans, orders=orders, changes=changes)
 
 
 def _change(part: TimelineRow, language: PageLanguage) -> str:

@@ -46,7 +46,7 @@ _STOPPED = {
 Window = tuple[date, date]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """A product of the patient: the row of the plan that counts, its verdict, and the rows of other plans."""
 
@@ -55,7 +55,7 @@ class Product:
     others: Sequence[PlanRow]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """A cell of the table: its first line, and the small lines under it."""
 
@@ -70,7 +70,7 @@ def products_of(rows: Sequence[PlanRow], policy: ReportPolicy) -> list[Product]:
     for _, same in groupby(by_product, key=lambda row: row.product_id):
         row, *others = same
         verdict = status_texts.verdict(row.status, row.days_late, row.due_in_days, policy)
-        products.append(Product(row, verdict, others))
+        products.append(Product(row=row, verdict=verdict, others=others))
     return sorted(
         products,
         key=lambda product: (product.verdict.rank, product.row.run_out_on or date.max, product.row.product_name or ""),
@@ -105,7 +105,7 @@ def recommended_cell(row: PlanRow, periods: Sequence[DosePeriod], language: Page
         notes.append(language.ngettext("%(num)s pack to buy", "%(num)s packs to buy", row.units_to_purchase))
     if row.refill is not None:
         notes.append(language.gettext("with refills") if row.refill else language.gettext("no refill"))
-    return Cell(main, notes)
+    return Cell(main=main, notes=notes)
 
 
 def _dose_change(since: date, dose: str, periods: Sequence[DosePeriod], language: PageLanguage) -> str:
@@ -125,43 +125,43 @@ def _dose_change(since: date, dose: str, periods: Sequence[DosePeriod], language
 def last_order_cell(row: PlanRow, language: PageLanguage) -> Cell:
     """The day of the last order, with packs and units."""
     if row.last_order_on is None:
-        return Cell("—")
+        return Cell(main="—")
     notes = []
     if row.last_order_quantity:
         notes.append(language.ngettext("%(num)s pack", "%(num)s packs", row.last_order_quantity))
     if row.last_order_units:
         notes.append(units(language, row.last_order_units, row.unit))
-    return Cell(language.day(row.last_order_on), [", ".join(notes)] if notes else [])
+    return Cell(main=language.day(row.last_order_on), notes=[", ".join(notes)] if notes else [])
 
 
 def until_cell(row: PlanRow, policy: ReportPolicy, language: PageLanguage) -> Cell:
     """The last day with supply, at both doses of a range, and how far that is from the page's day."""
     if row.run_out_on is None:
-        return Cell("—")
+        return Cell(main="—")
     last = language.day(_day_before(row.run_out_on))
     latest = language.day(_day_before(row.run_out_on_latest or row.run_out_on))
     main = formatting.between(language, last, latest)
     if row.status == "out_of_supply" and row.days_late is not None:
-        return Cell(main, [language.ngettext("%(num)s day late", "%(num)s days late", row.days_late)])
+        return Cell(main=main, notes=[language.ngettext("%(num)s day late", "%(num)s days late", row.days_late)])
     if row.status == "covered" and (row.on_hand_days or 0) > policy.extra_supply_days:
         length = formatting.days(language, round(row.on_hand_days or 0))
-        return Cell(main, [language.gettext("extra supply, about %(length)s", length=length)])
+        return Cell(main=main, notes=[language.gettext("extra supply, about %(length)s", length=length)])
     if row.status == "covered" and row.due_in_days is not None:
-        return Cell(main, [language.ngettext("due in %(num)s day", "due in %(num)s days", row.due_in_days)])
-    return Cell(main)
+        return Cell(main=main, notes=[language.ngettext("due in %(num)s day", "due in %(num)s days", row.due_in_days)])
+    return Cell(main=main)
 
 
 def share_cell(row: PlanRow, usual: Window | None, policy: ReportPolicy, language: PageLanguage) -> Cell:
-    """The share of days (or of a finite course), whether it reaches the line, and its window if not the usual one."""
+    """The share of days (or of a finite course), whether it reaches the threshold; its window if not the usual one."""
     share = _share(row, language)
     if share is None:
-        return Cell(language.gettext("not measured"))
+        return Cell(main=language.gettext("not measured"))
     notes = []
     if row.share_verdict in _SHARE_VERDICTS and row.status not in {"course_completed", "course_incomplete"}:
         notes.append(language.gettext(_SHARE_VERDICTS[row.share_verdict], line=policy.line(language)))
     if (window := _window(row)) and window != usual:
         notes.append(formatting.window(language, *window))
-    return Cell(share, notes)
+    return Cell(main=share, notes=notes)
 
 
 def detail(verdict: Verdict, row: PlanRow, language: PageLanguage) -> str | None:

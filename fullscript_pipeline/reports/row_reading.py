@@ -1,22 +1,18 @@
-"""Reads the rows of a query in sql/ as typed objects.
+"""Reads the rows of a query in sql/ as tuples with names.
 
 The warehouse is the connection's default catalog and is only read. What does not belong here: which rows a page needs.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from functools import cache
 from importlib import resources
-from typing import Any, ClassVar, Protocol, TypeVar
+from itertools import starmap
+from typing import Any, TypeVar
 
 import duckdb
 
-
-class _Row(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-RowT = TypeVar("RowT", bound=_Row)
+# A NamedTuple: pages read many rows, and one is made in a third of the time that a dataclass needs.
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
 
 @cache
@@ -36,7 +32,7 @@ def stream_rows(
     """The rows of a query, a batch in memory at a time. Raises TypeError if its columns are not the fields."""
     cursor = con.execute(sql_text(name), dict(values))
     columns = [column[0] for column in cursor.description or []]
-    if columns != [column.name for column in fields(shape)]:
+    if columns != list(shape.__annotations__):
         raise TypeError(f"reports/sql/{name} does not select the fields of {shape.__name__}, in their order")
     while rows := cursor.fetchmany(2000):
-        yield from (shape(*row) for row in rows)
+        yield from starmap(shape, rows)

@@ -12,7 +12,7 @@ from fullscript_pipeline.reports.language import PageLanguage, translatable, tra
 from fullscript_pipeline.reports.thresholds import ReportPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The words of a row.
 
@@ -82,7 +82,7 @@ _ORDERED = (
      translatable_plural("%(num)s product is stopped.", "%(num)s products are stopped.")),
 )  # fmt: skip
 VERDICTS = {
-    key: Verdict(key, rank, words, icon, colour, action, sentences)
+    key: Verdict(key=key, rank=rank, words=words, icon=icon, colour=colour, action=action, sentences=sentences)
     for rank, (key, words, icon, colour, action, sentences) in enumerate(_ORDERED)
 }
 

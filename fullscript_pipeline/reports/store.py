@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.file_names import is_device_name
 from fullscript_pipeline.private_files import make_private_folder
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-# Names that we use ourselves (a hashed id, a further page of a list, A to Z), and Windows device names with any suffix.
-_TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|.*-a-z|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+# Names that we use ourselves: a hashed id, a further page of a list, A to Z.
+_TAKEN = re.compile(r"x-[0-9a-f]{24}|.*-page-[0-9]+|.*-a-z")
 
 
 def file_id(opaque: str) -> str:
@@ -27,7 +29,8 @@ def file_id(opaque: str) -> str:
     Pages are copied to other file systems. So two ids have two names even where case is ignored (an id with a capital
     letter is hashed), and no name ends in a dot or is a device.
     """
-    if _SAFE.fullmatch(opaque) and not opaque.endswith(".") and not _TAKEN.fullmatch(opaque):
+    is_ours = _TAKEN.fullmatch(opaque) or is_device_name(opaque)
+    if _SAFE.fullmatch(opaque) and not opaque.endswith(".") and not is_ours:
         return opaque
     return "x-" + hashlib.sha256(opaque.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
@@ -41,15 +44,37 @@ def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
     return sorted(days, reverse=True)
 
 
-class ReportStore:
-    """Stores pages under one root. A write is a temporary file and a rename: a reader sees the old page or the new."""
+def _create_private_file(path: Path, content: bytes) -> None:
+    """Creates a file with that content. Without a file object, which costs more than the calls of a small page."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+
+class PageSealing(Protocol):
+    """Encrypts and decrypts pages. `place`: the page's path below the top root."""
+
+    def seal(self, content: bytes, place: str) -> bytes: ...
+    def open(self, content: bytes, place: str) -> bytes: ...
+
+
+class ReportStore:
+    """Stores pages under one root. A write is a temporary file and a rename: a reader sees the old page or the new.
+
+    With a `sealing`, the pages of clinics are stored encrypted; those of catalogs name no patient.
+    """
+
+    def __init__(self, root: Path, sealing: PageSealing | None = None, *, folder: str = "") -> None:
+        self.root, self._sealing, self._folder = root, sealing, folder
 
     def of_day(self, day: date) -> "ReportStore":
         """The store for pages as of an earlier day, in a folder below this one."""
-        return ReportStore(self.root / "as-of" / day.isoformat())
+        folder = f"as-of/{day.isoformat()}"
+        return ReportStore(self.root / folder, self._sealing, folder=f"{folder}/")
 
     def earlier_days(self) -> list[date]:
         """The earlier days that have pages, newest first."""
@@ -66,6 +91,10 @@ class ReportStore:
     def path_for_call_list(self, clinic_key: str) -> Path:
         """The clinic's call list for a spreadsheet."""
         return self._clinic(clinic_key) / "call-list.xlsx"
+
+    def path_for_portal(self, clinic_key: str) -> Path:
+        """What the portal lists of the clinic."""
+        return self._clinic(clinic_key) / "portal.json"
 
     def path_for_directory(self, clinic_key: str, page: int = 1) -> Path:
         """A page of everybody of the clinic from A to Z."""
@@ -96,18 +125,31 @@ class ReportStore:
         """A brand's page, or its feed with the suffix `atom`."""
         return self.root / "catalog" / file_id(region) / "brands" / f"{file_id(brand_id)}.{suffix}"
 
+    def path_for_product(self, region: str, product_id: str) -> Path:
+        """The page of a product that changed."""
+        return self.root / "catalog" / file_id(region) / "products" / f"{file_id(product_id)}.html"
+
+    def path_for_catalog_list(self, region: str, name: str, suffix: str = "html") -> Path:
+        """A list of a region: `brands`, `products`, or `days` with their counts."""
+        return self.root / "catalog" / file_id(region) / f"{name}.{suffix}"
+
+    def path_for_feed(self, region: str, path: str) -> Path:
+        """A feed of the region's changes; `path`: below the region's folder, of safe names."""
+        return self.root / "catalog" / file_id(region) / path
+
     def write(self, path: Path, content: str | bytes) -> int:
         """Replace `path` (below the root) by `content`. Returns the number of bytes written.
 
         Raises ConfigurationError if the folder cannot be written.
         """
         encoded = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        place = path.relative_to(self.root).as_posix()
+        if self._sealing is not None and place.startswith("clinics/"):
+            encoded = self._sealing.seal(encoded, self._folder + place)
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:
             make_private_folder(path.parent)
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(encoded)
+            _create_private_file(temporary, encoded)
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
@@ -118,6 +160,12 @@ class ReportStore:
             ) from None
         return len(encoded)
 
+    def opened(self, content: bytes, path: Path) -> bytes:
+        """What a page holds that was stored as `path`, from the bytes that are stored."""
+        if self._sealing is None:
+            return content
+        return self._sealing.open(content, self._folder + path.relative_to(self.root).as_posix())
+
     def remove_stale_pages(self, folder: Path, current: Iterable[Path]) -> int:
         """Delete the `.html` files of `folder` that are not in `current`. Returns the number deleted."""
         names = {path.name for path in current if path.parent == folder}
@@ -125,6 +173,10 @@ class ReportStore:
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+    def count_pages(self, clinic_key: str) -> int:
+        """How many pages and spreadsheet files a clinic has."""
+        return sum(path.is_file() for path in self._clinic(clinic_key).rglob("*.*"))
 
     def clinic_keys(self) -> list[str]:
         """Folder names of the clinics that have a page, sorted."""

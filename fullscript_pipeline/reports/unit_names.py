@@ -5,6 +5,7 @@ A unit without a name here is written as the mart has it. What does not belong h
 """
 
 from fractions import Fraction
+from functools import lru_cache
 
 from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.language import PageLanguage, translatable_plural
@@ -39,6 +40,7 @@ _SYMBOLS = {
 _UNKNOWN = translatable_plural("%(num)s unit", "%(num)s units")
 
 
+@lru_cache(maxsize=5_000)
 def units(language: PageLanguage, amount: float | Fraction, unit: str | None) -> str:
     """`180 capsules`, `22.5 mL`, or `2 units` if the unit is not known."""
     return _with_number(language, language.number(amount), float(amount), unit)
@@ -48,6 +50,11 @@ def units_between(language: PageLanguage, low: Fraction, high: Fraction, unit: s
     """`1 to 2 capsules`, or `2 capsules` if both ends are the same; rates are exact: `2/7 capsule`."""
     number = formatting.between(language, formatting.exact(language, low), formatting.exact(language, high))
     return _with_number(language, number, float(high), unit)
+
+
+def unit_name(language: PageLanguage, unit: str) -> str:
+    """`capsule`, `comprimé`, `mL`."""
+    return _with_number(language, "", 1.0, unit).strip()
 
 
 def _with_number(language: PageLanguage, shown: str, amount: float, unit: str | None) -> str:

@@ -7,16 +7,18 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
 
 import xlsxwriter
 
 from fullscript_pipeline.reports import formatting
+from fullscript_pipeline.spreadsheet_text import LONGEST_CELL, is_formula
 
-_FORMULA = frozenset("=+-@|%＝＋－＠")
-# The most characters that Excel accepts in a cell, rounded down.
-LONGEST_CELL = 32_000
 _NOT_XML = re.compile("[\ufffe\uffff]")
 _USUAL_WIDTH = 14
+# Excel counts a 29 Feb 1900 that was none; days after it are right by this one.
+_DAY_ZERO = date(1899, 12, 30)
 
 
 class SafeWorkbook:
@@ -49,12 +51,18 @@ class SafeWorkbook:
             sheet.set_column(place, place, widths.get(column, _USUAL_WIDTH))
         for number, row in enumerate(rows, start=1):
             for place, value in enumerate(row):
-                if isinstance(value, int):
+                if value is None:
+                    continue
+                if isinstance(value, str):
+                    words, is_guarded = _text_cell(value)
+                    if words:
+                        sheet.write_string(number, place, words, self._guarded if is_guarded else None)
+                elif isinstance(value, (int, Decimal)):
                     sheet.write_number(number, place, value)
                 elif isinstance(value, date) and value.year > 1900:
-                    sheet.write_datetime(number, place, value, self._day)
-                elif value is not None and (words := _cell_text(value)):
-                    sheet.write_string(number, place, words, self._guarded if is_formula(words) else None)
+                    sheet.write_number(number, place, _serial(value), self._day)
+                else:
+                    sheet.write_string(number, place, _cell_text(value))
 
     def add_sentences(self, name: str, sentences: Iterable[str]) -> None:
         """A sheet with a sentence per row."""
@@ -69,9 +77,17 @@ class SafeWorkbook:
         return self._file.getvalue()
 
 
-def is_formula(plain: str) -> bool:
-    """Whether a spreadsheet could take the text for a formula."""
-    return plain.lstrip()[:1] in _FORMULA or plain.startswith(("\t", "\r", "\n"))
+@lru_cache(maxsize=20_000)
+def _serial(day: date) -> int:
+    """The day as Excel counts days."""
+    return (day - _DAY_ZERO).days
+
+
+@lru_cache(maxsize=20_000)
+def _text_cell(value: str) -> tuple[str, bool]:
+    """The text of a cell, and whether it could start a formula."""
+    words = _cell_text(value)
+    return words, is_formula(words)
 
 
 def _cell_text(value: object) -> str:

@@ -12,8 +12,8 @@ from fullscript_pipeline.resources.types import (
 
 # No key of an address is documented: likely spellings are typed, the rest stays in `extra`.
 ADDRESSES = Table(
-    "addresses",
-    "clinic",
+    name="addresses",
+    scope="clinic",
     key=("patient_id", "address_id"),
     columns=(
         text("first_name", "first_name", "firstname"),
@@ -36,7 +36,7 @@ ADDRESSES_RESOURCE = Resource(
     group="clinical",
     contains_phi=True,
     cadence=f"{ON_REQUEST}: once per patient, then a rolling share",
-    read_after=("practitioners", "patients"),
+    made_from={"addresses": ("patients",)},
     option="addresses",
     estimate=RequestEstimate(
         rule="as last time",

@@ -18,8 +18,8 @@ from fullscript_pipeline.resources.types import (
 
 # `available` and `clinic_permitted` come from the two filtered listings; permitted: to any of the region's clinics.
 BRANDS = Table(
-    "brands",
-    "region",
+    name="brands",
+    scope="region",
     key=("brand_id",),
     history=True,
     copies=BOTH_COPIES,
@@ -33,7 +33,10 @@ BRANDS = Table(
 )
 
 CLINIC_BRANDS = Table(
-    "clinic_brands", "clinic", key=("brand_id",), columns=(Column("brand_name", Kind.TEXT, ("name",)),)
+    name="clinic_brands",
+    scope="clinic",
+    key=("brand_id",),
+    columns=(Column(name="brand_name", kind=Kind.TEXT, source=("name",)),),
 )
 
 BRANDS_RESOURCE = Resource(

@@ -19,19 +19,19 @@ from fullscript_pipeline.resources.types import (
 )
 
 CATEGORIES = Table(
-    "categories",
-    "clinic",
+    name="categories",
+    scope="clinic",
     key=("category_id",),
     copies=(Copy.PSEUDONYMISED,),
     columns=(text("name").published(Copy.PSEUDONYMISED),),
 )
 
 CATEGORY_PRODUCTS = Table(
-    "category_products",
-    "clinic",
+    name="category_products",
+    scope="clinic",
     key=("category_id", "product_id"),
     copies=(Copy.PSEUDONYMISED,),
-    columns=(Column("product_name", Kind.TEXT, ("name",)).published(Copy.PSEUDONYMISED),),
+    columns=(Column(name="product_name", kind=Kind.TEXT, source=("name",)).published(Copy.PSEUDONYMISED),),
 )
 
 CATEGORIES_RESOURCE = Resource(

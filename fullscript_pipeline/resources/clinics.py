@@ -23,15 +23,15 @@ from fullscript_pipeline.resources.types import (
 )
 
 CLINICS = Table(
-    "clinics",
-    "clinic",
+    name="clinics",
+    scope="clinic",
     key=("clinic_id",),
     key_is_scope=True,
     copies=BOTH_COPIES,
     columns=(
-        Column("clinic_key", sql="ctx.clinic_key"),
-        Column("region", sql="ctx.region").published(),
-        Column("server", sql="ctx.server"),
+        Column(name="clinic_key", sql="ctx.clinic_key"),
+        Column(name="region", sql="ctx.region").published(),
+        Column(name="server", sql="ctx.server"),
         text("name"),
         integer("patient_count").published(Copy.PSEUDONYMISED),
         integer("practitioner_count").published(Copy.PSEUDONYMISED),

@@ -19,17 +19,17 @@ from fullscript_pipeline.resources.types import (
 )
 
 RESOURCES = Table(
-    "resources",
-    "clinic",
+    name="resources",
+    scope="clinic",
     key=("resource_id",),
     columns=(OWNER, text("name"), text("resource_type", "type"), text("category"), text("attachment_url")),
 )
 
 PRACTITIONER_RESOURCES = Table(
-    "practitioner_resources",
-    "clinic",
+    name="practitioner_resources",
+    scope="clinic",
     key=("practitioner_id", "resource_id"),
-    columns=(Column("resource_name", Kind.TEXT, ("name",)),),
+    columns=(Column(name="resource_name", kind=Kind.TEXT, source=("name",)),),
 )
 
 RESOURCES_RESOURCE = Resource(
@@ -58,7 +58,7 @@ RESOURCES_RESOURCE = Resource(
     source="GET /clinic/fullscript_resources, GET /clinic/practitioners/{practitioner_id}/resources",
     group="clinical",
     contains_phi=False,
-    read_after=("practitioners", "patients"),
+    made_from={"practitioner_resources": ("practitioners",)},
     estimate=RequestEstimate(
         rule="as last time",
         shown_as="GET /clinic/*/resources",

@@ -17,8 +17,8 @@ from fullscript_pipeline.resources.types import (
 )
 
 EVENTS = Table(
-    "events",
-    "clinic",
+    name="events",
+    scope="clinic",
     key=("event_id",),
     columns=(
         text("event_type", "type"),
@@ -28,9 +28,9 @@ EVENTS = Table(
         text("integration_id"),
         text("seen_by"),
         # What became of it, told by loads (`event_proof`), never by a record.
-        Column("processed_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
-        Column("outcome", sql="NULL::VARCHAR"),
-        Column("last_try_at", Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
+        Column(name="processed_at", kind=Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
+        Column(name="outcome", sql="NULL::VARCHAR"),
+        Column(name="last_try_at", kind=Kind.INSTANT, sql="NULL::TIMESTAMPTZ"),
     ),
     untyped=("data", "clinic_id"),
 )
@@ -45,7 +45,6 @@ EVENTS_RESOURCE = Resource(
     group="events",
     contains_phi=False,
     cadence="Daily, and between days by the event sensor",
-    read_after=("clinics",),
     request_rules=(
         RequestRule(
             requests="GET /events/{id}",

@@ -12,7 +12,11 @@ from fullscript_pipeline.resources.types import (
 
 # One row per object that carries an id of another system (`external_id`); the same id may be on several objects.
 EXTERNAL_IDS = Table(
-    "external_ids", "clinic", key=("entity_type", "entity_id"), columns=(text("external_id", "id"),), untyped=("data",)
+    name="external_ids",
+    scope="clinic",
+    key=("entity_type", "entity_id"),
+    columns=(text("external_id", "id"),),
+    untyped=("data",),
 )
 
 EXTERNAL_IDS_RESOURCE = Resource(
@@ -22,7 +26,7 @@ EXTERNAL_IDS_RESOURCE = Resource(
     endpoints=(list_of("metadata", "/clinic/metadata", scopes.CLINIC, filters=("id", "type")),),
     group="clinical",
     contains_phi=True,
-    read_after=("practitioners", "patients"),
+    made_from={"external_ids": ("patients", "practitioners", "staff")},
     estimate=WHOLE_LIST,
     request_rules=(
         RequestRule(

@@ -28,7 +28,7 @@ _OF_ORDER = "(SELECT label FROM (SELECT id AS order_id, {} AS label FROM incomin
 
 def _whose() -> tuple[Column, ...]:
     """Whom the order is for, and who ordered it."""
-    return tuple(Column(name, sql=_OF_ORDER.format(f"v_{name}")) for name in ("patient_id", "practitioner_id"))
+    return tuple(Column(name=name, sql=_OF_ORDER.format(f"v_{name}")) for name in ("patient_id", "practitioner_id"))
 
 
 # Webhooks use other words than REST for the same states; the REST words are kept, an unknown one stands as it is.
@@ -48,12 +48,12 @@ def state_word(word: str) -> str:
 
 _WORD = "coalesce(nullif(r.state, ''), nullif(r.status, ''))"
 _CASES = " ".join(f"WHEN '{word}' THEN '{meant}'" for word, meant in _WORDS.items())
-_STATE = Column("state", sql=f"CASE lower({_WORD}) {_CASES} ELSE {_WORD} END")
+_STATE = Column(name="state", sql=f"CASE lower({_WORD}) {_CASES} ELSE {_WORD} END")
 _STATE_RAW = text("state_raw", "state", "status")
 
 LAB_ORDER_TESTS = Table(
-    "lab_order_tests",
-    "clinic",
+    name="lab_order_tests",
+    scope="clinic",
     key=("lab_order_id", "position"),
     by_position=True,
     history=True,
@@ -75,15 +75,15 @@ _LABEL = """coalesce(CASE WHEN json_array_length(rows_tests) = 1 THEN coalesce(
 _RESULT_NAME = f"coalesce({_OF_ORDER.format(_LABEL)}, nullif(r.id, ''))"
 
 LAB_ORDER_RESULTS = Table(
-    "lab_order_results",
-    "clinic",
+    name="lab_order_results",
+    scope="clinic",
     key=("lab_order_id", "position"),
     by_position=True,
     history=True,
     copies=BOTH_COPIES,
     columns=(
         text("lab_result_id", "id"),
-        Column("name", sql=_RESULT_NAME),
+        Column(name="name", sql=_RESULT_NAME),
         text("name_raw", "name", "display_name", "title"),
         *_whose(),
         _STATE.published(),
@@ -92,8 +92,8 @@ LAB_ORDER_RESULTS = Table(
 )
 
 LAB_ORDERS = Table(
-    "lab_orders",
-    "clinic",
+    name="lab_orders",
+    scope="clinic",
     key=("lab_order_id",),
     history=True,
     copies=BOTH_COPIES,
@@ -107,14 +107,16 @@ LAB_ORDERS = Table(
         text("collection_method", "collection_method", "collection_type", "sample_type"),
     ),
     children=(
-        Child(LAB_ORDER_TESTS, "tests", "lab_order_id"),
-        Child(LAB_ORDER_RESULTS, "results", "lab_order_id"),
+        Child(table=LAB_ORDER_TESTS, array="tests", parent_column="lab_order_id"),
+        Child(table=LAB_ORDER_RESULTS, array="results", parent_column="lab_order_id"),
     ),
     untyped=("patient", "practitioner", "first_name", "last_name", "email", "latest_aggregated_result"),
 )
 
 # What the vendor says of a test beyond its name is not documented: it stays in `extra`.
-LAB_TESTS = Table("lab_tests", "clinic", key=("lab_test_id",), columns=(text("name", "name", "display_name", "title"),))
+LAB_TESTS = Table(
+    name="lab_tests", scope="clinic", key=("lab_test_id",), columns=(text("name", "name", "display_name", "title"),)
+)
 
 LAB_ORDERS_RESOURCE = Resource(
     name="lab_orders",
@@ -132,7 +134,6 @@ LAB_ORDERS_RESOURCE = Resource(
     contains_phi=True,
     regions=REGIONS_WITH_LABS,
     cadence="Daily, polled whole: most states raise no event; US only",
-    read_after=("clinics",),
     request_rules=(
         RequestRule(
             requests="GET /clinic/labs/orders, GET /clinic/labs/orders/{id}",
@@ -162,7 +163,7 @@ LAB_TESTS_RESOURCE = Resource(
     contains_phi=False,
     regions=REGIONS_WITH_LABS,
     cadence="Once per test, then within a week; US only",
-    read_after=("clinics",),
+    made_from={"lab_tests": ("lab_order_tests",)},
     request_rules=(
         RequestRule(
             requests="GET /clinic/labs/tests/{id}",

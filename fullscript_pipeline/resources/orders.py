@@ -26,8 +26,8 @@ from fullscript_pipeline.resources.types import (
 )
 
 ORDER_LINE_ITEMS = Table(
-    "order_line_items",
-    "clinic",
+    name="order_line_items",
+    scope="clinic",
     key=("order_id", "position"),
     by_position=True,
     copies=BOTH_COPIES,
@@ -47,8 +47,8 @@ _IS_REFUNDED = (
 _REFUND_SOURCES = ("state", "status", "refunded", "refunded_at")
 
 ORDERS = Table(
-    "orders",
-    "clinic",
+    name="orders",
+    scope="clinic",
     key=("order_id",),
     copies=BOTH_COPIES,
     columns=(
@@ -56,14 +56,14 @@ ORDERS = Table(
         reference("patient_id").published(),
         instant("completed_at", strict=True).published(Copy.PSEUDONYMISED),
         day("completed_on", "completed_at", strict=True).published(),
-        Column("completed_at_raw", source=("completed_at",)),
+        Column(name="completed_at_raw", source=("completed_at",)),
         references("treatment_plan_ids").published(),
-        Column("is_refunded", Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED).published(),
+        Column(name="is_refunded", kind=Kind.FLAG, source=_REFUND_SOURCES, sql=_IS_REFUNDED).published(),
         text("state"),
         text("status"),
         text("refunded_at"),
     ),
-    children=(Child(ORDER_LINE_ITEMS, "line_items", "order_id"),),
+    children=(Child(table=ORDER_LINE_ITEMS, array="line_items", parent_column="order_id"),),
     untyped=("patient", "refunded"),
 )
 
@@ -88,7 +88,6 @@ ORDERS_RESOURCE = Resource(
     contains_phi=True,
     cadence="Daily: the whole history first, then the trailing days and a share of what is older (refunds raise no "
     "event); any day again",
-    read_after=("clinics",),
     has_past_days=True,
     request_rules=(
         RequestRule(

@@ -22,8 +22,8 @@ from fullscript_pipeline.resources.types import (
 GUARDIAN = ("guardian_patient_id", "guardian_patient.id", "guardian_id", "guardian.id")
 
 PATIENTS = Table(
-    "patients",
-    "clinic",
+    name="patients",
+    scope="clinic",
     key=("patient_id",),
     copies=BOTH_COPIES,
     columns=(
@@ -70,7 +70,6 @@ PATIENTS_RESOURCE = Resource(
     source="GET /clinic/patients?patient_type=all",
     group="clinical",
     contains_phi=True,
-    read_after=("clinics",),
     request_rules=(
         RequestRule(
             requests="GET /clinic/patients?patient_type=all",

@@ -16,8 +16,8 @@ from fullscript_pipeline.resources.types import (
 PERSON = (text("first_name"), text("last_name"), text("email"))
 
 PRACTITIONERS = Table(
-    "practitioners",
-    "clinic",
+    name="practitioners",
+    scope="clinic",
     key=("practitioner_id",),
     copies=BOTH_COPIES,
     columns=(
@@ -30,8 +30,8 @@ PRACTITIONERS = Table(
 )
 
 STAFF = Table(
-    "staff",
-    "clinic",
+    name="staff",
+    scope="clinic",
     key=("staff_id",),
     columns=(*PERSON, flag("invite_accepted"), text("external_id", "metadata.id")),
     untyped=("metadata",),
@@ -48,7 +48,6 @@ PRACTITIONERS_RESOURCE = Resource(
     group="clinical",
     contains_phi=False,
     listing="whole list",
-    read_after=("clinics",),
     estimate=WHOLE_LIST,
 )
 
@@ -63,6 +62,5 @@ STAFF_RESOURCE = Resource(
     group="clinical",
     contains_phi=False,
     listing="whole list",
-    read_after=("clinics",),
     estimate=WHOLE_LIST,
 )

@@ -18,7 +18,7 @@ from fullscript_pipeline.resources.types import (
 )
 
 # What is listed under a practitioner has that practitioner as its parent; Fullscript's own has none.
-OWNER = Column("owner", sql="if(parent_id IS NULL, 'fullscript', 'practitioner')")
+OWNER = Column(name="owner", sql="if(parent_id IS NULL, 'fullscript', 'practitioner')")
 
 # In every copy for analysts that has the table; what people wrote (dosages) is in none.
 _PUBLISHED_OF_A_LINE = (reference("variant_id"), integer("units_to_purchase"), flag("refill"))
@@ -27,8 +27,8 @@ _PUBLISHED_OF_A_LINE = (reference("variant_id"), integer("units_to_purchase"), f
 def recommendations(name: str, parent: str, *, history: bool, copies: tuple[Copy, ...] = ()) -> Table:
     """The lines of a plan or of a protocol, in the vendor's order."""
     return Table(
-        name,
-        "clinic",
+        name=name,
+        scope="clinic",
         key=(parent, "position"),
         by_position=True,
         history=history,
@@ -50,8 +50,8 @@ def recommendations(name: str, parent: str, *, history: bool, copies: tuple[Copy
 def resources(name: str, parent: str, *, history: bool) -> Table:
     """The documents attached to a plan or to a protocol."""
     return Table(
-        name,
-        "clinic",
+        name=name,
+        scope="clinic",
         key=(parent, "position"),
         by_position=True,
         history=history,
@@ -68,8 +68,8 @@ def resources(name: str, parent: str, *, history: bool) -> Table:
 def lab_recommendations(name: str, parent: str, *, history: bool) -> Table:
     """The lab panels that a plan or a protocol recommends, each with its tests as two lists of equal length."""
     return Table(
-        name,
-        "clinic",
+        name=name,
+        scope="clinic",
         key=(parent, "position"),
         by_position=True,
         history=history,
@@ -78,8 +78,8 @@ def lab_recommendations(name: str, parent: str, *, history: bool) -> Table:
             text("name"),
             flag("requires_fasting"),
             text("instructions"),
-            Column("lab_test_ids", Kind.LIST, ("tests",), sql=_of_tests("id")),
-            Column("lab_test_names", Kind.LIST, ("tests",), sql=_of_tests("name")),
+            Column(name="lab_test_ids", kind=Kind.LIST, source=("tests",), sql=_of_tests("id")),
+            Column(name="lab_test_names", kind=Kind.LIST, source=("tests",), sql=_of_tests("name")),
         ),
     )
 

@@ -19,24 +19,24 @@ from fullscript_pipeline.resources.types import (
 
 # Most similar first.
 SIMILAR_PRODUCTS = Table(
-    "similar_products",
-    "region",
+    name="similar_products",
+    scope="region",
     key=("product_id", "similar_product_id"),
     copies=(Copy.PSEUDONYMISED,),
     columns=(
         integer("place").published(Copy.PSEUDONYMISED),
-        Column("similar_product_name", Kind.TEXT, ("name",)).published(Copy.PSEUDONYMISED),
+        Column(name="similar_product_name", kind=Kind.TEXT, source=("name",)).published(Copy.PSEUDONYMISED),
     ),
 )
 
 PRODUCT_SEARCHES = Table(
-    "product_searches",
-    "region",
+    name="product_searches",
+    scope="region",
     key=("query", "product_id"),
     copies=(Copy.PSEUDONYMISED,),
     columns=(
         integer("place").published(Copy.PSEUDONYMISED),
-        Column("product_name", Kind.TEXT, ("name",)).published(Copy.PSEUDONYMISED),
+        Column(name="product_name", kind=Kind.TEXT, source=("name",)).published(Copy.PSEUDONYMISED),
     ),
 )
 
@@ -44,6 +44,7 @@ SIMILAR_PRODUCTS_RESOURCE = Resource(
     name="similar_products",
     texts={"similar_products": "What the vendor calls similar to each product, most similar first."},
     tables=(SIMILAR_PRODUCTS,),
+    made_from={"similar_products": ("products",)},
     endpoints=(
         nested_list(
             "similar_products",

@@ -25,14 +25,14 @@ from fullscript_pipeline.resources.types import (
 
 # The vendor's catalog knows no person: nearly all of it is published.
 VARIANTS = Table(
-    "variants",
-    "region",
+    name="variants",
+    scope="region",
     key=("variant_id",),
     history=True,
     copies=BOTH_COPIES,
     columns=(
         Column(
-            "product_id",
+            name="product_id",
             source=("product.id", "product_id"),
             sql=f"coalesce(parent_id, {id_sql.usable_id('r.product.id')}, {id_sql.usable_id('r.product_id')})",
         ).published(),
@@ -53,8 +53,8 @@ VARIANTS = Table(
 )
 
 PRODUCTS = Table(
-    "products",
-    "region",
+    name="products",
+    scope="region",
     key=("product_id",),
     history=True,
     copies=BOTH_COPIES,
@@ -68,14 +68,15 @@ PRODUCTS = Table(
         text("dosage_format", "dosage.format").published(),
         text("dosage_additional_info", "dosage.additional_info").published(Copy.PSEUDONYMISED),
     ),
-    children=(Child(VARIANTS, "variants", "product_id"),),
+    children=(Child(table=VARIANTS, array="variants", parent_column="product_id"),),
     untyped=("brand", "dosage", "primary_variant"),
 )
 
 PRODUCTS_RESOURCE = Resource(
     name="products",
     texts={
-        "products": "Products, every version kept; a product is gone only when every clinic is told 404 twice.",
+        "products": "Products, every version kept; a product is gone only when every clinic is told 404 twice. "
+        "Materialize marts/catalog_changes and reports/catalog_digest with it: they compare it with the day before.",
         "variants": "The variants of each product: size, price (msrp), availability.",
         "catalog_coverage": "How each product was found, by which clinic, when first and last.",
     },
@@ -119,7 +120,7 @@ VARIANTS_RESOURCE = Resource(
     source="GET /catalog/variants/{id}, GET /catalog/products/{id}",
     group="catalog",
     contains_phi=False,
-    read_after=("recommendations", "order_line_items"),
+    made_from={"clinic_variants": ("recommendations", "order_line_items")},
     request_rules=(
         RequestRule(
             requests="GET /catalog/variants/{id}",

@@ -26,8 +26,8 @@ PROTOCOL_RESOURCES = resources("protocol_resources", "protocol_id", history=Fals
 PROTOCOL_LAB_RECOMMENDATIONS = lab_recommendations("protocol_lab_recommendations", "protocol_id", history=False)
 
 PROTOCOLS = Table(
-    "protocols",
-    "clinic",
+    name="protocols",
+    scope="clinic",
     key=("protocol_id",),
     columns=(
         OWNER,
@@ -37,19 +37,19 @@ PROTOCOLS = Table(
         text("personal_message"),
     ),
     children=(
-        Child(PROTOCOL_RECOMMENDATIONS, "recommendations", "protocol_id"),
-        Child(PROTOCOL_RESOURCES, "resources", "protocol_id"),
-        Child(PROTOCOL_LAB_RECOMMENDATIONS, "lab_recommendations", "protocol_id"),
+        Child(table=PROTOCOL_RECOMMENDATIONS, array="recommendations", parent_column="protocol_id"),
+        Child(table=PROTOCOL_RESOURCES, array="resources", parent_column="protocol_id"),
+        Child(table=PROTOCOL_LAB_RECOMMENDATIONS, array="lab_recommendations", parent_column="protocol_id"),
     ),
     untyped=("practitioner",),
 )
 
 # Who is shown which: their own, and what others share with them.
 PRACTITIONER_PROTOCOLS = Table(
-    "practitioner_protocols",
-    "clinic",
+    name="practitioner_protocols",
+    scope="clinic",
     key=("practitioner_id", "protocol_id"),
-    columns=(Column("protocol_name", Kind.TEXT, ("name",)), text("ownership")),
+    columns=(Column(name="protocol_name", kind=Kind.TEXT, source=("name",)), text("ownership")),
 )
 
 PROTOCOLS_RESOURCE = Resource(
@@ -83,7 +83,7 @@ PROTOCOLS_RESOURCE = Resource(
     source="GET /clinic/fullscript_protocols, GET /clinic/practitioners/{practitioner_id}/protocols",
     group="clinical",
     contains_phi=False,
-    read_after=("practitioners", "patients"),
+    made_from={"practitioner_protocols": ("practitioners",)},
     estimate=RequestEstimate(
         rule="as last time",
         shown_as="GET /clinic/*/protocols",

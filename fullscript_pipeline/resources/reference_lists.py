@@ -18,8 +18,8 @@ from fullscript_pipeline.resources.types import (
 
 def _table(name: str, singular: str, *copies: Copy) -> Table:
     return Table(
-        name,
-        "region",
+        name=name,
+        scope="region",
         key=(f"{singular}_id",),
         history=True,
         copies=copies,

@@ -13,8 +13,8 @@ from fullscript_pipeline.resources.types import (
 )
 
 TEMPLATES = Table(
-    "templates",
-    "clinic",
+    name="templates",
+    scope="clinic",
     key=("practitioner_id", "template_id"),
     columns=(
         text("name"),
@@ -36,7 +36,7 @@ TEMPLATES_RESOURCE = Resource(
     group="clinical",
     contains_phi=False,
     cadence=f"{ON_REQUEST}: daily",
-    read_after=("practitioners", "patients"),
+    made_from={"templates": ("practitioners",)},
     option="templates",
     estimate=RequestEstimate(
         rule="as last time",

@@ -31,20 +31,20 @@ LAB_RECOMMENDATIONS = lab_recommendations("lab_recommendations", "treatment_plan
 _PLAN_STATE = "lower(coalesce(nullif(r.state, ''), nullif(r.current_state, ''), if(r.active = 'true', 'active', NULL)))"
 
 TREATMENT_PLANS = Table(
-    "treatment_plans",
-    "clinic",
+    name="treatment_plans",
+    scope="clinic",
     key=("treatment_plan_id",),
     history=True,
     copies=BOTH_COPIES,
     extra_sources=("state", "current_state", "active"),
     columns=(
         Column(
-            "patient_id",
+            name="patient_id",
             sql=f"coalesce({id_sql.usable_id('r.patient.id')}, {id_sql.usable_id('r.patient_id')}, parent_id)",
             source=("patient.id", "patient_id"),
         ).published(),
         reference("practitioner_id").published(),
-        Column("state", sql=_PLAN_STATE).published(),
+        Column(name="state", sql=_PLAN_STATE).published(),
         day("available_at").published(),
         instant("created_at").published(Copy.PSEUDONYMISED),
         day("created_on", "created_at").published(Copy.SHIFTED),
@@ -57,9 +57,9 @@ TREATMENT_PLANS = Table(
         text("external_id", "metadata.id"),
     ),
     children=(
-        Child(RECOMMENDATIONS, "recommendations", "treatment_plan_id"),
-        Child(TREATMENT_PLAN_RESOURCES, "resources", "treatment_plan_id"),
-        Child(LAB_RECOMMENDATIONS, "lab_recommendations", "treatment_plan_id"),
+        Child(table=RECOMMENDATIONS, array="recommendations", parent_column="treatment_plan_id"),
+        Child(table=TREATMENT_PLAN_RESOURCES, array="resources", parent_column="treatment_plan_id"),
+        Child(table=LAB_RECOMMENDATIONS, array="lab_recommendations", parent_column="treatment_plan_id"),
     ),
     untyped=("patient", "practitioner", "metadata", "patient_lab_fields_needed"),
 )
@@ -89,7 +89,7 @@ TREATMENT_PLANS_RESOURCE = Resource(
     contains_phi=True,
     cadence="Daily for new patients, those whom events, orders or labs point at, and a rolling share of the rest",
     child_cadence="With its plan",
-    read_after=("patients", "events", "orders", "lab_orders"),
+    made_from={"treatment_plans": ("patients",)},
     request_rules=(
         RequestRule(
             requests="GET /clinic/patients/{id}/treatment_plans",

@@ -16,14 +16,14 @@ from fullscript_pipeline.resources.types import (
 )
 
 WEBHOOK_DELIVERIES = Table(
-    "webhook_deliveries",
-    "clinic",
+    name="webhook_deliveries",
+    scope="clinic",
     key=("delivery_id",),
     columns=(
         text("event_id", "event_id", "event_payload.event.id"),
         text("event_type", "event_payload.event.type", "event_type"),
         instant("attempted_at"),
-        Column("attempted_at_raw", source=("attempted_at",)),
+        Column(name="attempted_at_raw", source=("attempted_at",)),
         flag("successfully_delivered"),
         integer("attempts"),
         integer("response_status", "response_status", "status_code"),
@@ -49,7 +49,6 @@ WEBHOOK_DELIVERIES_RESOURCE = Resource(
     scope=scopes.CLINIC,
     group="clinical",
     contains_phi=True,
-    read_after=("practitioners", "patients"),
     estimate=RequestEstimate(rule="as last time", first_besides=1, why="attempts since the last look"),
     request_rules=(
         RequestRule(

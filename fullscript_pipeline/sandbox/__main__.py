@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--start", type=date.fromisoformat, help="the world's first present day, YYYY-MM-DD")
     parser.add_argument("--redirect-uri")
+    parser.add_argument("--portal-redirect-uri")
     parser.add_argument("--scopes", help="with spaces")
     parser.add_argument("--quirks", help="all, or names with commas; none: an empty text")
     parser.add_argument("--assigned-patients-only", action=argparse.BooleanOptionalAction, default=None)

@@ -16,7 +16,7 @@ def make_catalog(seed: int, region: str, products: int) -> Catalog:
     """A catalog of `products` products with two variants each (a few have three)."""
     rng = rng_for(seed, "catalog", region)
     lists = _vocabularies(rng)
-    catalog = Catalog(region, lists, _unmade(lists["brands"], rng))
+    catalog = Catalog(region=region, vocabularies=lists, unmade=_unmade(lists["brands"], rng))
     for _ in range(products):
         add_product(catalog, rng)
     return catalog
@@ -33,11 +33,14 @@ def add_product(catalog: Catalog, rng: Random) -> Record:
         "dosage": label_dosage(formula.unit, rng),
         "brand": {key: brand[key] for key in ("id", "name", "prefix")},
         "variants": [
-            _variant(formula, size, position, str(brand["prefix"]), rng) for position, size in enumerate(formula.packs)
+            _variant(formula, size, position=position, prefix=str(brand["prefix"]), rng=rng)
+            for position, size in enumerate(formula.packs)
         ],
     }
     if rng.random() < 0.1:
-        product["variants"].append(_variant(formula, formula.packs[1] * 2, 2, str(brand["prefix"]), rng))
+        product["variants"].append(
+            _variant(formula, formula.packs[1] * 2, position=2, prefix=str(brand["prefix"]), rng=rng)
+        )
     catalog.add(product, formula.topic, _traits(catalog, formula, product["id"]))
     return product
 

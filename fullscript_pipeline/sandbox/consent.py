@@ -11,10 +11,16 @@ from starlette.responses import Response
 
 from fullscript_pipeline.sandbox.http_replies import page_answer, redirect_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.store import PORTAL
 from fullscript_pipeline.sandbox.word_lists import REGIONS
 from fullscript_pipeline.sandbox.world import SandboxClinic
 
 ANSWERS = ("login", "deny", "consent")
+_UNKNOWN_APP = (
+    "<p>There is no application with this client_id and redirect_uri here. A sandbox knows the redirect URIs that it "
+    "was started with: start <code>sandbox serve</code> again with FULLSCRIPT_REDIRECT_URI or FULLSCRIPT_WEB_URL set "
+    "to the one that is wanted."
+)
 
 
 class Consent:
@@ -26,19 +32,18 @@ class Consent:
     async def authorize(self, request: Request) -> Response:
         """Redirects with a code for `login`, or for the only clinic left unless `consent` is set; or shows the page.
 
+        Who signs in to the portal always chooses.
+
         `login` is a clinic's slug (its owner), or slug/practitioner-2 or slug/staff-1 for another user.
         """
         server, params = request.path_params["server"], request.query_params
-        known = server in REGIONS and self.sandbox.oauth.app(
-            server, params.get("client_id"), params.get("redirect_uri")
+        app = (
+            self.sandbox.oauth.app(server, params.get("client_id"), params.get("redirect_uri"))
+            if server in REGIONS
+            else None
         )
-        if not known:
-            return page_answer(
-                "<p>There is no application with this client_id and redirect_uri here. A sandbox knows the redirect "
-                "URI that it was started with: start <code>sandbox serve</code> again with FULLSCRIPT_REDIRECT_URI "
-                "set to the one that is wanted.",
-                404,
-            )
+        if app is None:
+            return page_answer(_UNKNOWN_APP, 404)
         back: dict[str, str] = {key: params[key] for key in ("state",) if key in params}
         uri = params["redirect_uri"]
         if params.get("response_type") != "code":
@@ -48,13 +53,13 @@ class Consent:
         here = {slug: clinic for slug, clinic in self.sandbox.world.clinics.items() if clinic.server == server}
         if (login := params.get("login")) is None:
             waiting = [slug for slug in here if not self.sandbox.oauth.connected(slug)]
-            if len(waiting) != 1 or "consent" in params:
+            if app == PORTAL or len(waiting) != 1 or "consent" in params:
                 return self._consent_page(request, list(here.values()))
             login = waiting[0]
         slug, _, user = login.partition("/")
         if slug not in here or here[slug].user(user) is None:
             return page_answer("<p>There is no user with this login on this server.", 404)
-        return redirect_answer(uri, {"code": self.sandbox.oauth.approve(server, slug, user)} | back)
+        return redirect_answer(uri, {"code": self.sandbox.oauth.approve(server, slug, user, app=app)} | back)
 
     def _consent_page(self, request: Request, clinics: list[SandboxClinic]) -> Response:
         hidden_inputs = "".join(

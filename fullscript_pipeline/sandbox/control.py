@@ -1,10 +1,11 @@
-"""The control plane under `/_sandbox/`: show the world, move its clock, count requests, end tokens.
+"""The control plane under `/_sandbox/`: show the world, move its clock, count requests, end tokens, merge patients.
 
 What does not belong here: anything that the vendor's API has.
 """
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
+from random import Random
 from typing import Any
 
 import orjson
@@ -16,8 +17,8 @@ from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.http_replies import error_answer, json_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
-from fullscript_pipeline.sandbox.merging import merge_patients
 from fullscript_pipeline.sandbox.seeded_random import rng_for
+from fullscript_pipeline.sandbox.world import Record, SandboxClinic
 
 Body = dict[str, Any]
 
@@ -127,7 +128,11 @@ class Control:
         clinic = self.sandbox.world.clinics[self._slug(body)]
         survivor_id, merged_id = str(body.get("kept")), str(body.get("merged"))
         return merge_patients(
-            clinic, survivor_id, merged_id, self.sandbox.moment, rng_for("merge", survivor_id, merged_id)
+            clinic,
+            survivor_id,
+            merged_id=merged_id,
+            at=self.sandbox.moment,
+            rng=rng_for("merge", survivor_id, merged_id),
         )
 
     def _slug(self, body: Body) -> str:
@@ -161,3 +166,28 @@ def _to(body: Body) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except (TypeError, ValueError):
         raise SandboxError(f"to is {text!r}, which is not a day; write it like 2026-11-24.") from None
+
+
+def merge_patients(clinic: SandboxClinic, survivor_id: str, merged_id: str, at: datetime, rng: Random) -> Record:
+    """Gives everything of `merged_id` to `survivor_id` and removes `merged_id`; the event is `patient.merged`."""
+    if survivor_id == merged_id or not {survivor_id, merged_id} <= clinic.patients.keys():
+        raise SandboxError("Name two patients of the clinic: kept and merged.")
+    for plan in clinic.plans_of.pop(merged_id):
+        plan.record["patient"] = {"id": survivor_id}
+        clinic.plans_of[survivor_id].append(plan)
+    for order in clinic.orders.values():
+        if order["patient_id"] == merged_id:
+            order["patient_id"] = survivor_id
+    for lab in clinic.labs.values():
+        if lab.row["patient_id"] == merged_id:
+            lab.row["patient_id"] = survivor_id
+    for patient in clinic.patients.values():
+        if patient.record["guardian_patient_id"] == merged_id:
+            patient.record["guardian_patient_id"] = survivor_id
+        if patient.account_holder_id == merged_id:
+            patient.account_holder_id = survivor_id
+    del clinic.patients[merged_id]
+    clinic.info["patient_count"] = len(clinic.patients)
+    event_data: Record = {"patient": {"id": survivor_id}, "merged_patient_id": merged_id}
+    clinic.record_event(rng, "patient.merged", at, event_data)
+    return event_data

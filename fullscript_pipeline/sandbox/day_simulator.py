@@ -44,7 +44,9 @@ def make_world(seed: int, start: date, *, clinics: int, patients: int, products:
     for clinic in clinic_list:
         stock_clinic(clinic, seed)
         activate_key(clinic, born)
-    world = World(seed, start, born, catalogs, {clinic.slug: clinic for clinic in clinic_list})
+    world = World(
+        seed=seed, start=start, day=born, catalogs=catalogs, clinics={clinic.slug: clinic for clinic in clinic_list}
+    )
     simulate_until(world, start)
     return world
 
@@ -56,7 +58,9 @@ def simulate_until(world: World, day: date) -> dict[str, Tally]:
         world.day += timedelta(days=1)
         for region, catalog in world.catalogs.items():
             theirs = [clinic for clinic in world.clinics.values() if clinic.catalog is catalog]
-            CatalogDaySimulator(world.seed, catalog, theirs, world.day, tallies[region]).simulate(world.age(world.day))
+            CatalogDaySimulator(
+                seed=world.seed, catalog=catalog, clinics=theirs, day=world.day, tally=tallies[region]
+            ).simulate(world.age(world.day))
         for number, clinic in enumerate(world.clinics.values()):
             ClinicDaySimulator(world, clinic, number, tallies[clinic.slug]).simulate()
     return tallies
@@ -78,7 +82,7 @@ class ClinicDaySimulator:
         self.write_due_plans()
         self.change_plans()
         self.place_orders()
-        step_labs(self.clinic, self.day, self.random_moment(), self.rng, self.tally)
+        step_labs(self.clinic, self.day, at=self.random_moment(), rng=self.rng, tally=self.tally)
         self.refund_orders()
         self.change_through_api()
         everything = list(self.clinic.orders.values())
@@ -120,10 +124,11 @@ class ClinicDaySimulator:
         if dependents and (self.happens_today(0.1) or (self.age > 0 and (self.age + self.number) % 10 == 0)):
             record = rng.choice(dependents)
             record |= {"is_dependent": False, "guardian_patient_id": None}
+            clinic.patients[record["id"]].account_holder_id = None
             self._record_patient_event("patient.emancipated", record)
 
     def write_due_plans(self) -> None:
-        """Everybody whose first plan is due gets it; most are sent at once, some wait, a few stay drafts."""
+        """Writes the first plans that are due: most are sent at once, some wait, a few stay drafts."""
         for patient in self.active:
             if patient.first_plan_on == self.day:
                 plan = self._draft(draft_plan(self.clinic, patient, self.random_moment(), self.rng))
@@ -159,13 +164,15 @@ class ClinicDaySimulator:
             plans = [plan for plan in self.clinic.plans_of[patient.id] if plan.is_active]
             due = [plan for plan in plans if plan.next_order_on and plan.next_order_on <= self.day]
             if due:
-                order_plans(self.clinic, patient, plans if self.rng.random() < 0.3 else due, self.day, self.rng)
+                order_plans(
+                    self.clinic, patient, plans=plans if self.rng.random() < 0.3 else due, day=self.day, rng=self.rng
+                )
             if self.rng.random() < SELF_SERVE:
                 order_freely(self.clinic, patient, self.day, self.rng)
         for plan in self._plans_by_next_order() if self.age > 0 else ():
             if len(self.clinic.orders) - self.first_new_order >= LEAST_ORDERS:
                 break
-            order_plans(self.clinic, self.clinic.patients[plan.patient_id], [plan], self.day, self.rng)
+            order_plans(self.clinic, self.clinic.patients[plan.patient_id], plans=[plan], day=self.day, rng=self.rng)
         while self.age > 0 and self.active and len(self.clinic.orders) - self.first_new_order < LEAST_ORDERS:
             order_freely(self.clinic, self.rng.choice(self.active), self.day, self.rng)
 

@@ -30,7 +30,7 @@ SEARCH_ARGUMENTS = ("query", "brand_id", *(f"{name}[]" for name in catalog.ID_LI
 PLAN_SCOPES = f"{PATIENTS} {PLANS}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SandboxEndpoint:
     """A GET endpoint; `{name}` in its path stands for an id.
 
@@ -60,87 +60,148 @@ class SandboxEndpoint:
 
 
 PEOPLE = (
-    SandboxEndpoint("/clinic", CLINIC, answers.clinic),
-    SandboxEndpoint("/clinic/staff", CLINIC, list_every("staff", lambda clinic: clinic.staff)),
-    SandboxEndpoint("/clinic/staff/{id}", CLINIC, find_by_id("staff", lambda clinic: clinic.staff)),
-    SandboxEndpoint("/clinic/practitioners", CLINIC, list_every("practitioners", lambda clinic: clinic.practitioners)),
+    SandboxEndpoint(path="/clinic", scope=CLINIC, answer=answers.clinic),
+    SandboxEndpoint(path="/clinic/staff", scope=CLINIC, answer=list_every("staff", lambda clinic: clinic.staff)),
+    SandboxEndpoint(path="/clinic/staff/{id}", scope=CLINIC, answer=find_by_id("staff", lambda clinic: clinic.staff)),
     SandboxEndpoint(
-        "/clinic/practitioners/{id}", CLINIC, find_by_id("practitioner", lambda clinic: clinic.practitioners)
+        path="/clinic/practitioners",
+        scope=CLINIC,
+        answer=list_every("practitioners", lambda clinic: clinic.practitioners),
     ),
-    SandboxEndpoint("/clinic/metadata", CLINIC, answers.metadata, ("id", "type")),
-    SandboxEndpoint("/clinic/patients", PATIENTS, patients.patients, ("patient_type",)),
-    SandboxEndpoint("/clinic/patients/{id}", PATIENTS, patients.patient),
-    SandboxEndpoint("/clinic/patients/{patient_id}/dependents", PATIENTS, patients.dependents),
-    SandboxEndpoint("/clinic/patients/{patient_id}/addresses", PATIENTS, patients.patient_addresses),
-    SandboxEndpoint("/clinic/search/patients", PATIENTS, patients.search, ("query", "patient_type")),
-    SandboxEndpoint("/clinic/patients/{patient_id}/orders", ORDERS, patients.patient_orders),
-    SandboxEndpoint("/clinic/patients/{patient_id}/treatment_plans", PLAN_SCOPES, patients.patient_plans, SORT),
-    SandboxEndpoint("/clinic/treatment_plans/{id}", PLAN_SCOPES, patients.plan),
-    SandboxEndpoint("/clinic/orders", ORDERS, patients.orders, ORDER_ARGUMENTS),
-    SandboxEndpoint("/clinic/orders/{id}", ORDERS, find_by_id("order", lambda clinic: clinic.orders)),
-    SandboxEndpoint("/clinic/labs/orders", ORDERS, patients.lab_orders, ("patient_id",)),
-    SandboxEndpoint("/clinic/labs/orders/{id}", ORDERS, patients.lab_order),
-    SandboxEndpoint("/clinic/labs/tests/{id}", ORDERS, patients.lab_test),
+    SandboxEndpoint(
+        path="/clinic/practitioners/{id}",
+        scope=CLINIC,
+        answer=find_by_id("practitioner", lambda clinic: clinic.practitioners),
+    ),
+    SandboxEndpoint(path="/clinic/metadata", scope=CLINIC, answer=answers.metadata, arguments=("id", "type")),
+    SandboxEndpoint(path="/clinic/patients", scope=PATIENTS, answer=patients.patients, arguments=("patient_type",)),
+    SandboxEndpoint(path="/clinic/patients/{id}", scope=PATIENTS, answer=patients.patient),
+    SandboxEndpoint(path="/clinic/patients/{patient_id}/dependents", scope=PATIENTS, answer=patients.dependents),
+    SandboxEndpoint(path="/clinic/patients/{patient_id}/addresses", scope=PATIENTS, answer=patients.patient_addresses),
+    SandboxEndpoint(
+        path="/clinic/search/patients", scope=PATIENTS, answer=patients.search, arguments=("query", "patient_type")
+    ),
+    SandboxEndpoint(path="/clinic/patients/{patient_id}/orders", scope=ORDERS, answer=patients.patient_orders),
+    SandboxEndpoint(
+        path="/clinic/patients/{patient_id}/treatment_plans",
+        scope=PLAN_SCOPES,
+        answer=patients.patient_plans,
+        arguments=SORT,
+    ),
+    SandboxEndpoint(path="/clinic/treatment_plans/{id}", scope=PLAN_SCOPES, answer=patients.plan),
+    SandboxEndpoint(path="/clinic/orders", scope=ORDERS, answer=patients.orders, arguments=ORDER_ARGUMENTS),
+    SandboxEndpoint(path="/clinic/orders/{id}", scope=ORDERS, answer=find_by_id("order", lambda clinic: clinic.orders)),
+    SandboxEndpoint(path="/clinic/labs/orders", scope=ORDERS, answer=patients.lab_orders, arguments=("patient_id",)),
+    SandboxEndpoint(path="/clinic/labs/orders/{id}", scope=ORDERS, answer=patients.lab_order),
+    SandboxEndpoint(path="/clinic/labs/tests/{id}", scope=ORDERS, answer=patients.lab_test),
 )
 LIBRARY = (
-    SandboxEndpoint("/clinic/fullscript_protocols", CLINIC, answers.fullscript_protocols, SORT),
     SandboxEndpoint(
-        "/clinic/practitioners/{practitioner_id}/protocols",
-        CLINIC,
-        answers.practitioner_protocols,
-        ("current_state", "ownership_type", *SORT),
+        path="/clinic/fullscript_protocols", scope=CLINIC, answer=answers.fullscript_protocols, arguments=SORT
     ),
-    SandboxEndpoint("/clinic/protocols/{id}", CLINIC, answers.protocol),
-    SandboxEndpoint("/clinic/practitioners/{practitioner_id}/templates", CLINIC, answers.templates),
-    SandboxEndpoint("/clinic/templates/{id}", CLINIC, answers.template),
-    SandboxEndpoint("/clinic/practitioners/{practitioner_id}/resources", CLINIC, answers.practitioner_resources),
-    SandboxEndpoint("/clinic/practitioners/{practitioner_id}/resources/{id}", CLINIC, answers.practitioner_resource),
     SandboxEndpoint(
-        "/clinic/fullscript_resources", CLINIC, list_every("resources", lambda clinic: clinic.catalog.resources)
+        path="/clinic/practitioners/{practitioner_id}/protocols",
+        scope=CLINIC,
+        answer=answers.practitioner_protocols,
+        arguments=("current_state", "ownership_type", *SORT),
     ),
-    SandboxEndpoint("/clinic/dynamic_links/treatment_plans", CLINIC, answers.new_plan_link),
-    SandboxEndpoint("/clinic/dynamic_links/treatment_plans/{id}", CLINIC, answers.plan_link, ("entrypoint",)),
+    SandboxEndpoint(path="/clinic/protocols/{id}", scope=CLINIC, answer=answers.protocol),
+    SandboxEndpoint(path="/clinic/practitioners/{practitioner_id}/templates", scope=CLINIC, answer=answers.templates),
+    SandboxEndpoint(path="/clinic/templates/{id}", scope=CLINIC, answer=answers.template),
+    SandboxEndpoint(
+        path="/clinic/practitioners/{practitioner_id}/resources", scope=CLINIC, answer=answers.practitioner_resources
+    ),
+    SandboxEndpoint(
+        path="/clinic/practitioners/{practitioner_id}/resources/{id}",
+        scope=CLINIC,
+        answer=answers.practitioner_resource,
+    ),
+    SandboxEndpoint(
+        path="/clinic/fullscript_resources",
+        scope=CLINIC,
+        answer=list_every("resources", lambda clinic: clinic.catalog.resources),
+    ),
+    SandboxEndpoint(path="/clinic/dynamic_links/treatment_plans", scope=CLINIC, answer=answers.new_plan_link),
+    SandboxEndpoint(
+        path="/clinic/dynamic_links/treatment_plans/{id}",
+        scope=CLINIC,
+        answer=answers.plan_link,
+        arguments=("entrypoint",),
+    ),
 )
 SHELF = (
-    SandboxEndpoint("/clinic/categories", CLINIC, list_every("categories", lambda clinic: clinic.categories)),
-    SandboxEndpoint("/clinic/categories/{id}", CLINIC, find_by_id("category", lambda clinic: clinic.categories)),
-    SandboxEndpoint("/clinic/categories/{category_id}/products", CLINIC, catalog.category_products, SORT),
-    SandboxEndpoint("/catalog/products", CATALOG, catalog.products, restricted=True),
-    SandboxEndpoint("/catalog/products/{id}", CATALOG, catalog.product, ("practitioner_id",)),
-    SandboxEndpoint("/catalog/products/{product_id}/similar", CATALOG, catalog.similar, restricted=True),
-    SandboxEndpoint("/catalog/search/products", CATALOG, catalog.search, SEARCH_ARGUMENTS, restricted=True),
-    SandboxEndpoint("/catalog/variants/{id}", CATALOG, catalog.variant),
-    SandboxEndpoint("/catalog/brands", CATALOG, catalog.brands, ("available", "clinic_permitted")),
-    SandboxEndpoint("/catalog/brands/{id}", CATALOG, find_term("brands", "brand")),
-    SandboxEndpoint("/catalog/ingredients", CATALOG, list_terms("ingredients")),
-    SandboxEndpoint("/catalog/ingredients/{id}", CATALOG, find_term("ingredients", "ingredient")),
-    SandboxEndpoint("/catalog/allergens", CATALOG, list_terms("allergens")),
-    SandboxEndpoint("/catalog/allergens/{id}", CATALOG, find_term("allergens", "allergen")),
-    SandboxEndpoint("/catalog/supplement_types", CATALOG, list_terms("supplement_types")),
-    SandboxEndpoint("/catalog/supplement_types/{id}", CATALOG, find_term("supplement_types", "supplement_type")),
-    SandboxEndpoint("/catalog/third_party_certifications", CATALOG, list_terms("third_party_certifications")),
     SandboxEndpoint(
-        "/catalog/third_party_certifications/{id}",
-        CATALOG,
-        find_term("third_party_certifications", "third_party_certification"),
+        path="/clinic/categories", scope=CLINIC, answer=list_every("categories", lambda clinic: clinic.categories)
     ),
-    SandboxEndpoint("/catalog/practitioner_types", CATALOG, list_terms("practitioner_types")),
+    SandboxEndpoint(
+        path="/clinic/categories/{id}", scope=CLINIC, answer=find_by_id("category", lambda clinic: clinic.categories)
+    ),
+    SandboxEndpoint(
+        path="/clinic/categories/{category_id}/products", scope=CLINIC, answer=catalog.category_products, arguments=SORT
+    ),
+    SandboxEndpoint(path="/catalog/products", scope=CATALOG, answer=catalog.products, restricted=True),
+    SandboxEndpoint(
+        path="/catalog/products/{id}", scope=CATALOG, answer=catalog.product, arguments=("practitioner_id",)
+    ),
+    SandboxEndpoint(
+        path="/catalog/products/{product_id}/similar", scope=CATALOG, answer=catalog.similar, restricted=True
+    ),
+    SandboxEndpoint(
+        path="/catalog/search/products",
+        scope=CATALOG,
+        answer=catalog.search,
+        arguments=SEARCH_ARGUMENTS,
+        restricted=True,
+    ),
+    SandboxEndpoint(path="/catalog/variants/{id}", scope=CATALOG, answer=catalog.variant),
+    SandboxEndpoint(
+        path="/catalog/brands", scope=CATALOG, answer=catalog.brands, arguments=("available", "clinic_permitted")
+    ),
+    SandboxEndpoint(path="/catalog/brands/{id}", scope=CATALOG, answer=find_term("brands", "brand")),
+    SandboxEndpoint(path="/catalog/ingredients", scope=CATALOG, answer=list_terms("ingredients")),
+    SandboxEndpoint(path="/catalog/ingredients/{id}", scope=CATALOG, answer=find_term("ingredients", "ingredient")),
+    SandboxEndpoint(path="/catalog/allergens", scope=CATALOG, answer=list_terms("allergens")),
+    SandboxEndpoint(path="/catalog/allergens/{id}", scope=CATALOG, answer=find_term("allergens", "allergen")),
+    SandboxEndpoint(path="/catalog/supplement_types", scope=CATALOG, answer=list_terms("supplement_types")),
+    SandboxEndpoint(
+        path="/catalog/supplement_types/{id}", scope=CATALOG, answer=find_term("supplement_types", "supplement_type")
+    ),
+    SandboxEndpoint(
+        path="/catalog/third_party_certifications", scope=CATALOG, answer=list_terms("third_party_certifications")
+    ),
+    SandboxEndpoint(
+        path="/catalog/third_party_certifications/{id}",
+        scope=CATALOG,
+        answer=find_term("third_party_certifications", "third_party_certification"),
+    ),
+    SandboxEndpoint(path="/catalog/practitioner_types", scope=CATALOG, answer=list_terms("practitioner_types")),
 )
 FEEDS = (
     SandboxEndpoint(
-        "/webhooks/deliveries",
-        "",
-        events.deliveries,
-        ("attempted_at", "event_id", "successfully_delivered", *SORT),
+        path="/webhooks/deliveries",
+        scope="",
+        answer=events.deliveries,
+        arguments=("attempted_at", "event_id", "successfully_delivered", *SORT),
     ),
-    SandboxEndpoint("/events/clinic_keys", CLINIC, events.events("clinic_key"), EVENT_ARGUMENTS),
-    SandboxEndpoint("/events/patients", PATIENTS, events.events("patient"), EVENT_ARGUMENTS),
-    SandboxEndpoint("/events/treatment_plans", PLANS, events.events("treatment_plan"), EVENT_ARGUMENTS),
-    SandboxEndpoint("/events/orders", ORDERS, events.events("order"), EVENT_ARGUMENTS),
+    SandboxEndpoint(
+        path="/events/clinic_keys", scope=CLINIC, answer=events.events("clinic_key"), arguments=EVENT_ARGUMENTS
+    ),
+    SandboxEndpoint(
+        path="/events/patients", scope=PATIENTS, answer=events.events("patient"), arguments=EVENT_ARGUMENTS
+    ),
+    SandboxEndpoint(
+        path="/events/treatment_plans", scope=PLANS, answer=events.events("treatment_plan"), arguments=EVENT_ARGUMENTS
+    ),
+    SandboxEndpoint(path="/events/orders", scope=ORDERS, answer=events.events("order"), arguments=EVENT_ARGUMENTS),
     # The one feed without an event_type argument.
-    SandboxEndpoint("/events/lab_orders", ORDERS, events.events("lab_order", typed=False), ("created_at", *SORT)),
-    SandboxEndpoint("/events/products", CATALOG, events.events("product"), EVENT_ARGUMENTS),
-    SandboxEndpoint("/events/{id}", "", events.event),
+    SandboxEndpoint(
+        path="/events/lab_orders",
+        scope=ORDERS,
+        answer=events.events("lab_order", typed=False),
+        arguments=("created_at", *SORT),
+    ),
+    SandboxEndpoint(path="/events/products", scope=CATALOG, answer=events.events("product"), arguments=EVENT_ARGUMENTS),
+    SandboxEndpoint(path="/events/{id}", scope="", answer=events.event),
 )
 ENDPOINTS = (*PEOPLE, *LIBRARY, *SHELF, *FEEDS)
 BY_LENGTH: dict[int, list[SandboxEndpoint]] = {}

@@ -64,7 +64,7 @@ class FaultMiddleware:
         elif rule.kind in HIDDEN:
             await self.app({**scope, HIDING: frozenset(rule.objects) or None}, receive, send)
         else:
-            await self._break_connection(rule, api_request, scope, receive, send)
+            await self._break_connection(rule, api_request, scope=scope, receive=receive, send=send)
 
     async def _break_connection(
         self, rule: Rule, api_request: ApiRequest, scope: Scope, receive: Receive, send: Send
@@ -111,7 +111,14 @@ class FaultMiddleware:
         page = dict(_arguments(scope)).get("page[number]", "1")
         template = match[0].path if match else template_of(path)
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
-        return ApiRequest(scope["method"], server, template, path, pair.clinic if pair else "", number)
+        return ApiRequest(
+            method=scope["method"],
+            server=server,
+            endpoint=template,
+            path=path,
+            clinic=pair.clinic if pair else "",
+            page=number,
+        )
 
     def _count_request(self, api_request: ApiRequest, status: int) -> None:
         self.sandbox.ledger.record_arrival(api_request.server)

@@ -16,7 +16,7 @@ from fullscript_pipeline.sandbox.errors import SandboxError
 WIRE = {
     "connect_refused": "every connection is dropped and new ones are refused for `seconds` (1)",
     "connect_timeout": "every connection is dropped and new ones hang for `seconds` (2)",
-    "read_timeout": "the request is taken and not answered for `seconds` (60), then reset",
+    "read_timeout": "the request is accepted but not answered for `seconds` (60), then the connection is reset",
     "slow_drip": "the answer arrives in small pieces over `seconds` (5)",
     "reset_mid_body": "half of the body, then a reset",
     "commit_then_drop": "the request is carried out, then the connection is reset without an answer",
@@ -28,7 +28,7 @@ CANNED = {
     "empty_array_200": "200 with []",
     "error_200": "200 with the body of an error",
     "decompression_bomb": "200 with a body that unpacks to 1 GB: gzip, or encodings as in `value` (zstd; gzip, gzip)",
-    "no_content_204": "204 where 200 belongs",
+    "no_content_204": "204 in place of 200",
     "http_500": "500",
     "http_502": "502 with an HTML page",
     "http_503": "503 with an HTML page",
@@ -40,17 +40,17 @@ CANNED = {
     "forbidden": "403",
     "invalid_client": "400 `invalid_client`: what a token call says of an app that it does not know",
     "not_found": "404 for something that is listed",
-    "redirect_elsewhere": "302 to another host, which notes whether Authorization came along",
+    "redirect_elsewhere": "302 to another host, which records whether Authorization was sent",
 }
 # The endpoint's own answer, spoilt.
 MALFORMING = {
-    "truncated_json": "a body that ends in the middle, in a whole HTTP message",
+    "truncated_json": "a body that is cut in half, in a complete HTTP message",
     "bad_gzip": "Content-Encoding: gzip over something that is not",
     "wrong_charset": "UTF-16 where the header says UTF-8",
     "missing_request_id": "no X-Request-Id",
     "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead (negative: behind)",
-    "unknown_word": "a state, status, type or the like that nobody has heard of",
-    "row_changed": "the first row of a list is not (any more) what its detail says",
+    "unknown_word": "a state, status or type that is not documented",
+    "row_changed": "the first row of a list differs from its detail",
     "field_retyped": "`field` of a record (or its first number or flag) is `value` (a text that cannot be read)",
     "odd_id": "the id of the first record is `value` (..), which no path can hold",
     "child_moved": "the last part of a row (a line, a variant, a test) is under the next row instead",
@@ -58,21 +58,21 @@ MALFORMING = {
 }
 # Lists whose pages do not fit together.
 PAGED = {
-    "duplicate_page": "the page before is sent again",
+    "duplicate_page": "the previous page is sent again",
     "skipped_page": "the next page is sent instead",
-    "total_pages_shrinks": "meta has a page less than there are",
-    "total_pages_grows": "meta has a page more than there are",
-    "page_size_ignored": "page[size] is not read",
-    "row_repeated": "the last row of the page before comes again",
+    "total_pages_shrinks": "meta counts one page too few",
+    "total_pages_grows": "meta counts one page too many",
+    "page_size_ignored": "page[size] is ignored",
+    "row_repeated": "the last row of the previous page is repeated",
     "empty_list": "no rows, and a meta that says there are none",
-    "null_list": "null where the rows belong",
+    "null_list": "null in place of the rows",
     "total_count_zero": "meta counts 0 rows beside those that are there",
     "total_pages_zero": "meta counts 0 pages and names no next one",
-    "filters_ignored": "arguments other than those of paging are not read",
+    "filters_ignored": "parameters other than those of paging are ignored",
 }
 # Answers from a world in which something is not there yet.
 HIDDEN = {
-    "late_object": "what came in the last 24 hours (or `objects`) is a 404 and in no list, although its event is told",
+    "late_object": "objects of the last 24 hours (or `objects`): 404, and in no list; their events are in the feeds",
 }
 KINDS = WIRE | CANNED | MALFORMING | PAGED | HIDDEN
 BOMBS = {"gzip", "deflate", "zstd"}
@@ -102,7 +102,7 @@ class ApiRequest(NamedTuple):
     page: int
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Rule:
     """When a fault happens: from the `nth` matching request on, `count` times (None: always), with a probability.
 
@@ -157,9 +157,9 @@ class Rule:
         return {key: content for key, content in asdict(self).items() if key != "rng"}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FaultPlan:
-    """All armed rules; the first that strikes is what happens."""
+    """All enabled faults; of those that match a request, the first happens."""
 
     rules: list[Rule] = dataclasses.field(default_factory=list)
     elsewhere: dict[str, int] = dataclasses.field(default_factory=lambda: {"requests": 0, "with_authorization": 0})
@@ -178,7 +178,7 @@ class FaultPlan:
         defaults: dict[str, Any] = {"seconds": WAITS.get(kind, 0.0)}
         if "probability" in rule_fields:
             defaults["count"] = None
-        rule = Rule(self.armed, **(defaults | rule_fields))
+        rule = Rule(id=self.armed, **(defaults | rule_fields))
         _check(rule)
         rule.rng = Random(f"{rule.seed}|{rule.kind}|{rule.endpoint}")  # noqa: S311 - faults, no secrets
         self.rules.append(rule)

@@ -1,20 +1,22 @@
-"""One sandbox: its directory, stored state, world, authorization server and ledger, opened and moved together.
+"""One sandbox: its directory, state, world, authorization server, ledger and rate limits, opened and moved together.
 
 What does not belong here: HTTP (`routes`, `control`) and sockets (`server`).
 """
 
-from collections import Counter
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fullscript_pipeline.sandbox.behaviour_switches import ResponseVariants, with_joined_variants
 from fullscript_pipeline.sandbox.day_simulator import make_world, simulate_until
+from fullscript_pipeline.sandbox.embedding import SessionGrants
 from fullscript_pipeline.sandbox.errors import SandboxError
 from fullscript_pipeline.sandbox.faults import FaultPlan
 from fullscript_pipeline.sandbox.ledger import RequestLedger
 from fullscript_pipeline.sandbox.oauth import AuthorizationServer
-from fullscript_pipeline.sandbox.rate_limit import RollingLimit
 from fullscript_pipeline.sandbox.seeded_random import NOON
 from fullscript_pipeline.sandbox.sender import Sender
 from fullscript_pipeline.sandbox.settings import SandboxSettings
@@ -47,6 +49,7 @@ class Sandbox:
         self.variants = ResponseVariants(settings.quirks)
         self.limit = RollingLimit()
         self.sender = Sender(directory, self.world, state, lambda: self.variants)
+        self.grants = SessionGrants()
         self.minutes = 0
 
     @classmethod
@@ -120,6 +123,7 @@ class Sandbox:
             "start": settings.start.isoformat(),
             "seed": settings.seed,
             "redirect_uri": settings.redirect_uri,
+            "portal_redirect_uri": settings.portal_redirect_uri,
             "quirks": sorted(self.variants.names),
             "servers": {server: self._app(server, base_url) for server in REGIONS},
             "clinics": [
@@ -149,5 +153,25 @@ class Sandbox:
             "webhook_challenge_token": app.challenge_token,
             "webhook_signature_key": app.signature_key,
             "restricted_granted": app.restricted_granted,
+            "portal_client_id": self.state.portal_apps[server].client_id,
+            "portal_client_secret": self.state.portal_apps[server].client_secret,
             "scopes": self.state.settings.scopes,
         }
+
+
+class RollingLimit:
+    """Remembers the moments of admitted requests, by app."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self.admitted: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def admit(self, app: str, limit: int, seconds: float) -> bool:
+        """Whether one more request is within `rate_limit` per `seconds`; a refused one is not counted."""
+        moments, now = self.admitted[app], self.now()
+        while moments and moments[0] <= now - seconds:
+            moments.popleft()
+        if len(moments) >= limit:
+            return False
+        moments.append(now)
+        return True

@@ -61,7 +61,7 @@ def open_labs(clinic: SandboxClinic, plan: Plan, rng: Random) -> None:
             "last_name": who["last_name"],
             "email": who["email"],
         }
-        clinic.labs[row["id"]] = Lab(row, list(panel["tests"]), needs_appointment=rng.random() < 0.6)
+        clinic.labs[row["id"]] = Lab(row=row, tests=list(panel["tests"]), needs_appointment=rng.random() < 0.6)
 
 
 def buy_labs(clinic: SandboxClinic, plan: Plan, day: date, rng: Random) -> list[Record]:

@@ -30,7 +30,7 @@ def template_of(path: str) -> str:
     return ID.sub("/{id}", path)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RequestLedger:
     """Requests since the last reset; `url_counts` counts whole URLs by token and by the day of the world's clock."""
 

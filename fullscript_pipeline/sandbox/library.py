@@ -37,7 +37,7 @@ def stock_clinic(clinic: SandboxClinic, seed: int) -> None:
             if clinic.has_labs:
                 record["lab_recommendations"] = recommend_labs(rng)
             readers = frozenset(key for key in everybody if key != owner and rng.random() < 0.3)
-            clinic.protocols[record["id"]] = Protocol(record, owner, readers)
+            clinic.protocols[record["id"]] = Protocol(record=record, owner_id=owner, shared_with=readers)
         clinic.resources[owner] = [make_resource(document, rng) for document in rng.sample(words.RESOURCES, 2)]
     brands = list(clinic.catalog.vocabularies["brands"])
     clinic.denied_brands = frozenset(rng.sample(brands, len(brands) // 12))

@@ -48,45 +48,59 @@ def make_canned_response(rule: Rule, request_id: str, port: int, path: str) -> C
     """The answer that a fault puts in the place of the endpoint's."""
     headers = {"x-request-id": request_id}
     if rule.kind == "no_content_204":
-        return CapturedResponse(204, headers)
+        return CapturedResponse(status=204, headers=headers)
     if rule.kind in BODIES:
-        return CapturedResponse(200, headers | JSON, BODIES[rule.kind])
+        return CapturedResponse(status=200, headers=headers | JSON, body=BODIES[rule.kind])
     if rule.kind == "decompression_bomb":
         encodings = encodings_of(rule)
-        return CapturedResponse(200, headers | JSON | {"content-encoding": ", ".join(encodings)}, bomb(encodings))
+        return CapturedResponse(
+            status=200, headers=headers | JSON | {"content-encoding": ", ".join(encodings)}, body=bomb(encodings)
+        )
     if rule.kind == "redirect_elsewhere":
         # The same sandbox by another name is another host to a client.
-        return CapturedResponse(302, headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"})
+        return CapturedResponse(
+            status=302, headers=headers | {"location": f"http://localhost:{port}/_sandbox/elsewhere{path}"}
+        )
     if rule.kind in STATUSES:
         status = STATUSES[rule.kind]
-        return CapturedResponse(status, headers | JSON | _retry_after(rule), orjson.dumps({"error": SENTENCES[status]}))
-    return CapturedResponse(int(rule.kind.rpartition("_")[2]), headers | HTML, PAGE)
+        return CapturedResponse(
+            status=status, headers=headers | JSON | _retry_after(rule), body=orjson.dumps({"error": SENTENCES[status]})
+        )
+    return CapturedResponse(status=int(rule.kind.rpartition("_")[2]), headers=headers | HTML, body=PAGE)
 
 
 def malform_response(rule: Rule, answer: CapturedResponse) -> CapturedResponse:
-    """The endpoint's answer, spoilt."""
+    """The endpoint's answer, made malformed."""
     headers = {key: text for key, text in answer.headers.items() if key != "content-length"}
     match rule.kind:
         case "truncated_json":
-            return CapturedResponse(answer.status, headers, answer.body[: len(answer.body) // 2])
+            return CapturedResponse(status=answer.status, headers=headers, body=answer.body[: len(answer.body) // 2])
         case "bad_gzip":
             return CapturedResponse(
-                answer.status, headers | {"content-encoding": "gzip"}, b"\x1f\x8b\x08\x00" + answer.body
+                status=answer.status,
+                headers=headers | {"content-encoding": "gzip"},
+                body=b"\x1f\x8b\x08\x00" + answer.body,
             )
         case "wrong_charset":
             wrong = answer.body.decode().encode("utf-16-le")
-            return CapturedResponse(answer.status, headers | {"content-type": "application/json; charset=utf-8"}, wrong)
+            return CapturedResponse(
+                status=answer.status, headers=headers | {"content-type": "application/json; charset=utf-8"}, body=wrong
+            )
         case "missing_request_id":
             without_id = {key: text for key, text in headers.items() if key != "x-request-id"}
-            return CapturedResponse(answer.status, without_id, answer.body)
+            return CapturedResponse(status=answer.status, headers=without_id, body=answer.body)
     if rule.kind == "clock_skew":
         headers["date"] = format_datetime(datetime.now(UTC) + timedelta(seconds=rule.seconds), usegmt=True)
     if answer.status != 200:
-        return CapturedResponse(answer.status, headers, answer.body)
+        return CapturedResponse(status=answer.status, headers=headers, body=answer.body)
     body = orjson.loads(answer.body)
     if rule.kind == "clock_skew":
         _skew(body, rule.seconds)
-    records = _records(body)
+    _change_records(_records(body), rule)
+    return CapturedResponse(status=answer.status, headers=headers, body=orjson.dumps(body))
+
+
+def _change_records(records: list[dict[str, Any]], rule: Rule) -> None:
     match rule.kind:
         case "field_retyped":
             any(_retype(record, rule) for record in records)
@@ -94,10 +108,9 @@ def malform_response(rule: Rule, answer: CapturedResponse) -> CapturedResponse:
             for record in records[:1]:
                 record["id"] = ".." if rule.value is None else rule.value
         case "child_moved" | "child_shared":
-            _hand_over_child(records, keep=rule.kind == "child_shared")
+            _move_child(records, keep=rule.kind == "child_shared")
         case _:
             any((_new_word if rule.kind == "unknown_word" else _stale)(record, rule.kind) for record in records)
-    return CapturedResponse(answer.status, headers, orjson.dumps(body))
 
 
 def change_page_meta(answer: CapturedResponse, kind: str) -> CapturedResponse:
@@ -119,7 +132,7 @@ def change_page_meta(answer: CapturedResponse, kind: str) -> CapturedResponse:
     current = meta["current_page"]
     meta["next_page"] = current + 1 if current < meta["total_pages"] else None
     headers = {key: content for key, content in answer.headers.items() if key != "content-length"}
-    return CapturedResponse(answer.status, headers, orjson.dumps(body))
+    return CapturedResponse(status=answer.status, headers=headers, body=orjson.dumps(body))
 
 
 def merge_pages(answer: CapturedResponse, neighbour: CapturedResponse, *, repeated: bool) -> CapturedResponse:
@@ -129,7 +142,7 @@ def merge_pages(answer: CapturedResponse, neighbour: CapturedResponse, *, repeat
         if isinstance(rows, list):
             body[key] = neighbour_body.get(key, [])[-1:] + rows if repeated else neighbour_body.get(key, [])
     headers = {key: text for key, text in answer.headers.items() if key != "content-length"}
-    return CapturedResponse(answer.status, headers, orjson.dumps(body))
+    return CapturedResponse(status=answer.status, headers=headers, body=orjson.dumps(body))
 
 
 def _retry_after(rule: Rule) -> dict[str, str]:
@@ -188,7 +201,7 @@ def _retype(record: dict[str, Any], rule: Rule) -> bool:
     return False
 
 
-def _hand_over_child(records: list[dict[str, Any]], *, keep: bool) -> None:
+def _move_child(records: list[dict[str, Any]], *, keep: bool) -> None:
     for giver, taker in pairwise(records):
         for key, parts in giver.items():
             if isinstance(parts, list) and parts and isinstance(parts[0], dict) and isinstance(taker.get(key), list):

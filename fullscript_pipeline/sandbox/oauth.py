@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fullscript_pipeline.sandbox.store import App, Code, State, TokenPair
+from fullscript_pipeline.sandbox.store import PIPELINE, PORTAL, Code, State, TokenPair
 from fullscript_pipeline.sandbox.world import User
 
 CODE_SECONDS = 600
@@ -29,20 +29,21 @@ class AuthorizationServer:
     def __init__(self, state: State, save: Callable[[], None], now: Callable[[], float] = time.time) -> None:
         self.state, self.save, self.now = state, save, now
 
-    def app(self, server: str, client_id: str | None, redirect_uri: str | None) -> App | None:
-        """The app that may request an authorization with these parameters, if any."""
-        app = self.state.apps[server]
-        matches = client_id == app.client_id and redirect_uri == self.state.settings.redirect_uri
-        return app if matches else None
+    def app(self, server: str, client_id: str | None, redirect_uri: str | None) -> str | None:
+        """The name of the app that may request an authorization with these parameters, if any."""
+        name = self._name_of(server, client_id)
+        return name if name is not None and redirect_uri == self.state.redirect_uri_of(name) else None
 
-    def approve(self, server: str, clinic: str, user: str = "") -> str:
+    def approve(self, server: str, clinic: str, user: str = "", *, app: str = PIPELINE) -> str:
         """A user of the clinic (by default its owner) approves; returns the code, valid once for ten minutes."""
         code = secrets.token_urlsafe(32)
         self.state.codes = {
             key: stored_code for key, stored_code in self.state.codes.items() if stored_code.expires_at > self.now()
         }
-        uri, ends = self.state.settings.redirect_uri, self.now() + CODE_SECONDS
-        self.state.codes[code] = Code(server, clinic, uri, ends, user)
+        uri, ends = self.state.redirect_uri_of(app), self.now() + CODE_SECONDS
+        self.state.codes[code] = Code(
+            server=server, clinic=clinic, redirect_uri=uri, expires_at=ends, user=user, app=app
+        )
         self.save()
         return code
 
@@ -51,19 +52,19 @@ class AuthorizationServer:
 
         Raises RefusalError.
         """
-        self._check_client(server, form)
+        app = self._checked_app(server, form)
         match form.get("grant_type"):
             case "authorization_code":
-                return self._exchange(server, str(form.get("code", "")), form.get("redirect_uri"))
+                return self._exchange(server, app, str(form.get("code", "")), form.get("redirect_uri"))
             case "refresh_token":
-                return self._refresh(server, str(form.get("refresh_token", "")), rotates=rotates)
+                return self._refresh(server, app, str(form.get("refresh_token", "")), rotates=rotates)
         raise RefusalError("unsupported_grant_type", "The grant_type must be authorization_code or refresh_token.")
 
     def revoke(self, server: str, form: Mapping[str, Any]) -> None:
         """Ends the whole authorization a token belongs to; an unknown token is no error. Raises RefusalError."""
-        self._check_client(server, form)
+        app = self._checked_app(server, form)
         token = form.get("token")
-        for pair in self._pairs(server):
+        for pair in self._pairs(server, app):
             if token in {pair.access_token, pair.refresh_token}:
                 self.forget(grant=pair.grant)
 
@@ -93,8 +94,8 @@ class AuthorizationServer:
         return pair
 
     def connected(self, clinic: str) -> bool:
-        """Whether somebody of the clinic has authorized the app and not taken it back."""
-        return any(pair.clinic == clinic for pair in self.state.pairs.values())
+        """Whether somebody of the clinic has authorized the pipeline's app and not taken it back."""
+        return any(pair.clinic == clinic and pair.app == PIPELINE for pair in self.state.pairs.values())
 
     def _is_fresh(self, pair: TokenPair) -> bool:
         return self.now() < pair.created_at + pair.expires_in
@@ -112,24 +113,28 @@ class AuthorizationServer:
         }
         self.save()
 
-    def _exchange(self, server: str, code: str, redirect_uri: object) -> TokenPair:
+    def _exchange(self, server: str, app: str, code: str, redirect_uri: object) -> TokenPair:
         stored_code = self.state.codes.pop(code, None)
-        if stored_code is None or stored_code.server != server or stored_code.expires_at <= self.now():
+        is_theirs = stored_code is not None and (stored_code.server, stored_code.app) == (server, app)
+        if stored_code is None or not is_theirs or stored_code.expires_at <= self.now():
             self.save()
             raise RefusalError("invalid_grant", "The authorization code is unknown, used or older than ten minutes.")
         if redirect_uri != stored_code.redirect_uri:
             self.save()
             raise RefusalError("invalid_grant", "The redirect_uri is not the one that was used to authorize.")
-        return self._issue(server, stored_code.clinic, stored_code.user, secrets.token_hex(8))
+        grant = secrets.token_hex(8)
+        return self._issue(server, stored_code.clinic, user=stored_code.user, grant=grant, app=app)
 
-    def _refresh(self, server: str, refresh_token: str, *, rotates: bool) -> TokenPair:
-        for pair in self._pairs(server):
+    def _refresh(self, server: str, app: str, refresh_token: str, *, rotates: bool) -> TokenPair:
+        for pair in self._pairs(server, app):
             if pair.refresh_token == refresh_token and not pair.refresh_retired:
                 unrotated = None if rotates else refresh_token
-                return self._issue(server, pair.clinic, pair.user, pair.grant, unrotated)
+                return self._issue(server, pair.clinic, user=pair.user, grant=pair.grant, app=app, unrotated=unrotated)
         raise RefusalError("invalid_grant", "The refresh token is unknown, revoked or has been replaced.")
 
-    def _issue(self, server: str, clinic: str, user: str, grant: str, unrotated: str | None = None) -> TokenPair:
+    def _issue(
+        self, server: str, clinic: str, *, user: str, grant: str, app: str, unrotated: str | None = None
+    ) -> TokenPair:
         settings = self.state.settings
         pair = TokenPair(
             access_token=secrets.token_hex(32),
@@ -141,18 +146,25 @@ class AuthorizationServer:
             created_at=self.now(),
             expires_in=settings.token_seconds,
             user=user,
+            app=app,
         )
         self.state.pairs[pair.access_token] = pair
         self.save()
         return pair
 
-    def _pairs(self, server: str) -> list[TokenPair]:
-        return [pair for pair in self.state.pairs.values() if pair.server == server]
+    def _pairs(self, server: str, app: str) -> list[TokenPair]:
+        return [pair for pair in self.state.pairs.values() if (pair.server, pair.app) == (server, app)]
 
-    def _check_client(self, server: str, form: Mapping[str, Any]) -> None:
-        app = self.state.apps[server]
-        if (form.get("client_id"), form.get("client_secret")) != (app.client_id, app.client_secret):
+    def _name_of(self, server: str, client_id: object) -> str | None:
+        names = (name for name in (PIPELINE, PORTAL) if self.state.app_of(name, server).client_id == client_id)
+        return next(names, None)
+
+    def _checked_app(self, server: str, form: Mapping[str, Any]) -> str:
+        """The name of the app whose credentials these are. Raises RefusalError."""
+        name = self._name_of(server, form.get("client_id"))
+        if name is None or form.get("client_secret") != self.state.app_of(name, server).client_secret:
             raise RefusalError("invalid_client", "The client_id or the client_secret is not that of an app here.", 401)
+        return name
 
 
 def token_answer(pair: TokenPair, owner: User, *, with_refresh_token: bool = True) -> dict[str, Any]:

@@ -17,27 +17,29 @@ from fullscript_pipeline.sandbox.world import Patient, Plan, Record, SandboxClin
 def order_plans(
     clinic: SandboxClinic, patient: Patient, plans: Sequence[Plan], day: date, rng: Random
 ) -> Record | None:
-    """A patient buys what their plans recommend (None when nothing of it is on sale any more)."""
+    """Buys what a patient's plans recommend, on the account that pays for them; None when nothing of it is on sale."""
     lines: list[Record] = []
     for plan in plans:
         for line in plan.record["recommendations"]:
             # People skip a line now and then, and cannot buy what has left the catalog.
             if line["variant_id"] in clinic.catalog.variants and rng.random() < 0.93:
-                lines.append(_line(line["variant_id"], line["units_to_purchase"]))
+                variant_id = _other_size(clinic, line) if patient.takes_other_size else line["variant_id"]
+                lines.append(_line(variant_id, line["units_to_purchase"]))
         lines += buy_labs(clinic, plan, day, rng)
         plan.next_order_on = next_order_after(plan, patient.habit, day, rng)
     if not lines:
         return None
     last_change = max(datetime.fromisoformat(plan.record["updated_at"]) for plan in plans)
     at = max(_when(day, rng), last_change + timedelta(minutes=10))  # nobody buys a plan before it is sent
-    return _complete(clinic, _header(patient, [plan.id for plan in plans], rng), lines, at, rng)
+    account = clinic.patients.get(patient.account_holder_id or patient.id, patient)
+    return _complete(clinic, _header(account, [plan.id for plan in plans], rng), lines=lines, at=at, rng=rng)
 
 
 def order_freely(clinic: SandboxClinic, patient: Patient, day: date, rng: Random) -> Record:
     """A self-serve order: no plan behind it."""
     chosen = rng.sample(list(clinic.catalog.variants), rng.choice((1, 1, 2, 3)))
     lines = [_line(variant_id, rng.choice((1, 1, 2))) for variant_id in chosen]
-    return _complete(clinic, _header(patient, [], rng), lines, _when(day, rng), rng)
+    return _complete(clinic, _header(patient, [], rng), lines=lines, at=_when(day, rng), rng=rng)
 
 
 def refund(order: Record) -> None:
@@ -58,6 +60,12 @@ def refund_partly(order: Record) -> None:
 
 def _when(day: date, rng: Random) -> datetime:
     return moment_in(day, rng, EVENING if rng.random() < 0.3 else DAYTIME)
+
+
+def _other_size(clinic: SandboxClinic, line: Record) -> str:
+    """The next pack of the recommended product."""
+    packs = [pack["id"] for pack in clinic.catalog.variants[line["variant_id"]][1]["variants"]]
+    return str(packs[(packs.index(line["variant_id"]) + 1) % len(packs)])
 
 
 def _line(variant_id: str, quantity: int) -> Record:

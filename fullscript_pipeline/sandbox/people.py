@@ -73,7 +73,7 @@ def make_patient(clinic: SandboxClinic, rng: Random, number: int) -> Patient:
         "metadata": {"id": f"EMR-{rng.randrange(10**6):06d}"} if rng.random() < 0.5 else None,
     }
     habit = rng.choices(list(HABITS), list(HABITS.values()))[0]
-    return Patient(record, habit, None)
+    return Patient(record=record, habit=habit, first_plan_on=None)
 
 
 def add_patient(clinic: SandboxClinic, patient: Patient) -> None:
@@ -97,6 +97,7 @@ def plain(name: str) -> str:
 
 
 def _add_dependents(clinic: SandboxClinic, rng: Random) -> None:
+    """Makes some patients children of others. Some order through a guardian or a partner, some buy another size."""
     everybody = list(clinic.patients.values())
     for guardian, child in zip(everybody[3::25], everybody[4::25], strict=False):
         child.record |= {
@@ -106,6 +107,13 @@ def _add_dependents(clinic: SandboxClinic, rng: Random) -> None:
             "is_dependent": True,
             "guardian_patient_id": guardian.id,
         }
+    # Only in clinics that are not tiny; nothing is drawn, so the rest of the world stays as it is.
+    for guardian, child in zip(everybody[28::50], everybody[29::50], strict=False):
+        child.account_holder_id = guardian.id
+    for partner, patient in zip(everybody[37::50], everybody[38::50], strict=False):
+        patient.account_holder_id = partner.id
+    for patient in everybody[21::25]:
+        patient.takes_other_size = True
 
 
 def _clinic_record(called: ClinicWords, born: date, rng: Random) -> Record:

@@ -40,7 +40,7 @@ def draft_plan(clinic: SandboxClinic, patient: Patient, at: datetime, rng: Rando
     }
     if clinic.has_labs:
         record["lab_recommendations"] = recommend_labs(rng)
-    return _file(clinic, Plan(record, supply))
+    return _file(clinic, Plan(record=record, supply_days=supply))
 
 
 def reissue_plan(clinic: SandboxClinic, old: Plan, at: datetime, rng: Random) -> Plan:
@@ -48,7 +48,7 @@ def reissue_plan(clinic: SandboxClinic, old: Plan, at: datetime, rng: Random) ->
     record = deepcopy(old.record)
     record |= {"id": new_id(rng), "state": "draft", "available_at": None}
     record |= {"created_at": utc_text(at), "updated_at": utc_text(at)}
-    return _file(clinic, Plan(record, old.supply_days))
+    return _file(clinic, Plan(record=record, supply_days=old.supply_days))
 
 
 def activate_plan(clinic: SandboxClinic, plan: Plan, at: datetime, rng: Random, *, through_api: bool = False) -> None:

@@ -23,7 +23,7 @@ from fullscript_pipeline.sandbox.oauth import RefusalError, token_answer
 from fullscript_pipeline.sandbox.pages import BadParameterError, page_of
 from fullscript_pipeline.sandbox.patient_visibility import HIDING, new_since, visible_to, without_objects
 from fullscript_pipeline.sandbox.response_variants import reshape_answer, reshape_error, reshape_token
-from fullscript_pipeline.sandbox.responses.clinic import Bare, Call, Detail, MissingScopeError, NotFoundError
+from fullscript_pipeline.sandbox.responses.clinic import Bare, Call, MissingScopeError, NotFoundError, WrappedRecord
 from fullscript_pipeline.sandbox.store import TokenPair
 from fullscript_pipeline.sandbox.word_lists import REGIONS
 from fullscript_pipeline.sandbox.write_endpoints import WRITES, UnprocessableError, Write
@@ -53,38 +53,50 @@ class Api:
 
     async def api(self, request: Request) -> Response:
         """Answers everything below an API base but OAuth, and counts it."""
-        server, path = (
-            request.path_params["server"],
-            self.sandbox.variants.restore_ids("/" + request.path_params["path"]),
-        )
-        reading = request.method in READS
+        server = request.path_params["server"]
+        path = self.sandbox.variants.restore_ids("/" + request.path_params["path"])
         match = find_endpoint(path) if server in REGIONS else None
-        write = WRITES.get(path) if request.method == "POST" else None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token if scheme.lower() == "bearer" else ""
-        if server not in REGIONS:
-            response = error_answer(404, "Not found")
-        elif not self._admits(server):
-            response = _too_many()
-        elif write is not None:
-            body = await read_body(request)
-            response = self._answer(request, server, {}, token, lambda call, _: _written(write, call, body))
-        elif (match is None and reading) or path.split("/")[1] not in AREAS:
-            response = error_answer(404, "Not found")
-        elif match is None or not reading:
-            response = error_answer(403, "The sandbox refuses this change")
-        else:
-            endpoint, ids = match
-            response = self._answer(request, server, ids, token, lambda call, pair: self._read(endpoint, call, pair))
+        response = await self._respond(request, server, path=path, match=match, token=token)
         if self.sandbox.variants:
             response = self._with_variants(response, match[0].path if match else path)
         self.sandbox.ledger.count_request(
             RequestKind(server, request.method, match[0].path if match else template_of(path), response.status_code),
             token=token,
             day=self.sandbox.state.day.isoformat(),
-            url=f"{server}{path}?{request.url.query}" if reading else "",
+            url=f"{server}{path}?{request.url.query}" if request.method in READS else "",
         )
         return response
+
+    async def _respond(
+        self,
+        request: Request,
+        server: str,
+        *,
+        path: str,
+        match: tuple[SandboxEndpoint, dict[str, str]] | None,
+        token: str,
+    ) -> Response:
+        reading = request.method in READS
+        write = WRITES.get(path) if request.method == "POST" else None
+        if server not in REGIONS:
+            return error_answer(404, "Not found")
+        if not self._admits(server):
+            return _too_many()
+        if write is not None:
+            body = await read_body(request)
+            return self._answer(
+                request, server, ids={}, token=token, answer=lambda call, _: _written(write, call, body)
+            )
+        if (match is None and reading) or path.split("/")[1] not in AREAS:
+            return error_answer(404, "Not found")
+        if match is None or not reading:
+            return error_answer(403, "The sandbox refuses this change")
+        endpoint, ids = match
+        return self._answer(
+            request, server, ids=ids, token=token, answer=lambda call, pair: self._read(endpoint, call, pair)
+        )
 
     def _admits(self, server: str) -> bool:
         settings = self.sandbox.state.settings
@@ -102,15 +114,9 @@ class Api:
         pair = self.sandbox.oauth.bearer(server, token)
         if pair is None:
             return error_answer(401, "The access token is missing, invalid, expired or revoked")
-        clinic = self.sandbox.world.clinics[pair.clinic]
-        user = self.sandbox.user_of(pair)
-        if self.sandbox.state.settings.assigned_patients_only:
-            clinic = visible_to(user, clinic)
-        if HIDING in request.scope:
-            clinic = without_objects(clinic, request.scope[HIDING] or new_since(self.sandbox.moment - A_DAY, clinic))
-        days = self.sandbox.variants.days(clinic.zone)
+        call = self._call(request, ids, pair)
         try:
-            return answer(Call(clinic, self._params(request), ids, frozenset(pair.scope.split()), user, days), pair)
+            return answer(call, pair)
         except MissingScopeError as missing:
             status = 401 if "missing_scope_401" in self.sandbox.variants else 403
             return error_answer(status, f"Must have `{missing}` scope enabled to access this endpoint")
@@ -121,15 +127,34 @@ class Api:
         except UnprocessableError as wrong:
             return error_answer(422, *wrong.sentences)
 
+    def _call(self, request: Request, ids: dict[str, str], pair: TokenPair) -> Call:
+        """The call with what its user may see of the clinic."""
+        clinic = self.sandbox.world.clinics[pair.clinic]
+        user = self.sandbox.user_of(pair)
+        if self.sandbox.state.settings.assigned_patients_only:
+            clinic = visible_to(user, clinic)
+        if HIDING in request.scope:
+            clinic = without_objects(clinic, request.scope[HIDING] or new_since(self.sandbox.moment - A_DAY, clinic))
+        return Call(
+            clinic=clinic,
+            params=self._params(request),
+            ids=ids,
+            scopes=frozenset(pair.scope.split()),
+            user=user,
+            base_url=str(request.base_url).rstrip("/"),
+            days=self.sandbox.variants.days(clinic.zone),
+            grants=self.sandbox.grants,
+        )
+
     def _read(self, endpoint: SandboxEndpoint, call: Call, pair: TokenPair) -> Response:
         if endpoint.scopes and not endpoint.scopes & call.scopes:
             raise MissingScopeError(endpoint.scope.split()[0])
-        if endpoint.restricted and not self.sandbox.state.apps[pair.server].restricted_granted:
+        if endpoint.restricted and not self.sandbox.state.app_of(pair.app, pair.server).restricted_granted:
             return error_answer(403, "This endpoint is restricted and this application has not been granted access")
         answer = endpoint.answer(call)
         if isinstance(answer, Bare):
             return json_answer(answer.record)
-        if isinstance(answer, Detail):
+        if isinstance(answer, WrappedRecord):
             return json_answer({answer.key: answer.record})
         variants = self.sandbox.variants
         if endpoint.nested and "nested_without_meta" in variants:

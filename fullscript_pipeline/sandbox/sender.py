@@ -45,7 +45,7 @@ class WebhookAnswer(NamedTuple):
 
 
 class Sender:
-    """The sender of one sandbox. `run` whenever the world's clock has moved."""
+    """The sender of one sandbox. Call `run` whenever the world's clock has moved."""
 
     def __init__(self, directory: Path, world: World, state: State, variants: Callable[[], ResponseVariants]) -> None:
         self.world, self.state, self.variants = world, state, variants
@@ -96,7 +96,9 @@ class Sender:
         again: list[Attempt] = []
         for hook in self.book.hooks.values():
             for clinic, event in self._news(hook, now - timedelta(days=days), now):
-                again += [Attempt(now.isoformat(), 0, 1, clinic.slug, event.id)] * times
+                again += [
+                    Attempt(due=now.isoformat(), order=0, number=1, clinic=clinic.slug, event_id=event.id)
+                ] * times
         if disorder:
             rng.shuffle(again)
         tally: Counter[str] = Counter()
@@ -124,7 +126,10 @@ class Sender:
                 for _ in range(times):
                     late = timedelta(minutes=rng.uniform(0, 30) if hook.disorder else 0)
                     due = min(event.at + late, now).isoformat()
-                    insort(self.book.waiting, Attempt(due, number, 1, clinic.slug, event.id))
+                    insort(
+                        self.book.waiting,
+                        Attempt(due=due, order=number, number=1, clinic=clinic.slug, event_id=event.id),
+                    )
             hook.since = now.isoformat()
 
     async def _attempt(self, http: httpx.AsyncClient, attempt: Attempt, tally: Counter[str]) -> None:
@@ -152,7 +157,13 @@ class Sender:
             later = due + timedelta(minutes=BACK_OFF[attempt.number - 1])
             insort(
                 self.book.waiting,
-                Attempt(later.isoformat(), attempt.order, attempt.number + 1, attempt.clinic, attempt.event_id),
+                Attempt(
+                    due=later.isoformat(),
+                    order=attempt.order,
+                    number=attempt.number + 1,
+                    clinic=attempt.clinic,
+                    event_id=attempt.event_id,
+                ),
             )
 
     def _judge(self, hook: Hook, answer: WebhookAnswer, due: datetime) -> None:

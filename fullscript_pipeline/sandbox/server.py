@@ -7,7 +7,7 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -26,10 +26,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fullscript_pipeline.sandbox.client import ADDRESS_FILE
 from fullscript_pipeline.sandbox.control import Control
+from fullscript_pipeline.sandbox.embedding import EmbeddedPages
 from fullscript_pipeline.sandbox.errors import SandboxBusy, SandboxError
 from fullscript_pipeline.sandbox.fault_middleware import FaultMiddleware
 from fullscript_pipeline.sandbox.http_replies import error_answer
 from fullscript_pipeline.sandbox.instance import Sandbox
+from fullscript_pipeline.sandbox.plan_pages import PlanPages
 from fullscript_pipeline.sandbox.routes import Api
 from fullscript_pipeline.sandbox.socket_faults import ListeningSocket
 from fullscript_pipeline.sandbox.store import STATE_FILE
@@ -62,7 +64,13 @@ def create_app(directory: Path, **options: Any) -> Starlette:
     """
     sandbox = Sandbox.open(directory, **options)
     app = Starlette(
-        routes=[*Control(sandbox).routes(), *HookControl(sandbox).routes(), *Api(sandbox).routes()],
+        routes=[
+            *Control(sandbox).routes(),
+            *HookControl(sandbox).routes(),
+            *PlanPages(sandbox).routes(),
+            *EmbeddedPages(sandbox.grants).routes(),
+            *Api(sandbox).routes(),
+        ],
         middleware=[Middleware(RequestIds)],
         exception_handlers={HTTPException: _http_error, Exception: _crash},
     )
@@ -129,45 +137,13 @@ def _opened(
             address.unlink(missing_ok=True)
 
 
-def serve(
-    directory: Path,
-    *,
-    port: int,
-    seed: int | None = None,
-    clinics: int | None = None,
-    patients: int | None = None,
-    products: int | None = None,
-    history_days: int | None = None,
-    start: date | None = None,
-    redirect_uri: str | None = None,
-    scopes: str | None = None,
-    token_seconds: int | None = None,
-    rate_limit: int | None = None,
-    rate_window: int | None = None,
-    assigned_patients_only: bool | None = None,
-    quirks: str | Sequence[str] | None = None,
-    on_ready: Callable[[str], None] | None = None,
-) -> None:
+def serve(directory: Path, *, port: int, on_ready: Callable[[str], None] | None = None, **options: Any) -> None:
     """Serves the sandbox of `directory` on loopback until SIGTERM or SIGINT; port 0 lets the OS choose.
 
-    Options left out are the stored world's, or the defaults of `settings.Settings` on the first start. `on_ready` gets
-    the base URL once the server listens. Raises SandboxError: port in use, directory in use or unusable, bad options.
+    `options`: the fields of `settings.Settings`; those left out (or None) are the stored world's, or the defaults on
+    the first start. `on_ready` gets the base URL once the server listens. Raises SandboxError: port in use, directory
+    in use or unusable, bad options.
     """
-    options = {
-        "seed": seed,
-        "clinics": clinics,
-        "patients": patients,
-        "products": products,
-        "history_days": history_days,
-        "start": start,
-        "redirect_uri": redirect_uri,
-        "scopes": scopes,
-        "token_seconds": token_seconds,
-        "rate_limit": rate_limit,
-        "rate_window": rate_window,
-        "assigned_patients_only": assigned_patients_only,
-        "quirks": quirks,
-    }
     with _opened(directory, port, options, on_ready or (lambda _: None)) as (server, listening):
         # uvicorn stops on these signals and then raises them again for the handlers it found: ours, which do nothing,
         # so that the clean-up here still runs.

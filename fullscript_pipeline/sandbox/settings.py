@@ -22,11 +22,20 @@ BOUNDS = {
 }
 # These may differ from one start to the next; everything else makes another world.
 CHANGEABLE = frozenset(
-    {"redirect_uri", "token_seconds", "scopes", "rate_limit", "rate_window", "assigned_patients_only", "quirks"}
+    {
+        "redirect_uri",
+        "portal_redirect_uri",
+        "token_seconds",
+        "scopes",
+        "rate_limit",
+        "rate_window",
+        "assigned_patients_only",
+        "quirks",
+    }
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SandboxSettings:
     """Sizes are per clinic (patients) and per region (products); the start day is the last day of the history.
 
@@ -42,6 +51,7 @@ class SandboxSettings:
     products: int = 320
     history_days: int = 60
     redirect_uri: str = "http://127.0.0.1:8765/callback"
+    portal_redirect_uri: str = "http://127.0.0.1:8768/callback"
     scopes: str = READ_SCOPES
     token_seconds: int = 7200
     rate_limit: int = 5000
@@ -51,7 +61,8 @@ class SandboxSettings:
 
     def __post_init__(self) -> None:
         """Raises SandboxError for a number outside its bounds."""
-        for name, kind in (("redirect_uri", str), ("scopes", str), ("quirks", str), ("assigned_patients_only", bool)):
+        texts = ("redirect_uri", "portal_redirect_uri", "scopes", "quirks")
+        for name, kind in (*((name, str) for name in texts), ("assigned_patients_only", bool)):
             if not isinstance(getattr(self, name), kind):
                 raise SandboxError(f"The sandbox option {name} must be a {kind.__name__}.")
         parse_variant_names(self.quirks)
@@ -70,7 +81,7 @@ class SandboxSettings:
             if name not in CHANGEABLE and mine[name] != option:
                 raise SandboxError(
                     f"This sandbox was made with {name} {mine[name]}, not {option}; "
-                    "leave the option away or choose another directory."
+                    "omit the option or choose another directory."
                 )
         return SandboxSettings(**(mine | set_options))
 

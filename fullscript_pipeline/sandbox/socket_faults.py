@@ -18,7 +18,7 @@ PIECES = 10
 NO_LINGER = struct.pack("ii", 1, 0)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CapturedResponse:
     """A whole answer, before it is sent."""
 

@@ -23,9 +23,11 @@ from fullscript_pipeline.sandbox.word_lists import REGIONS
 STATE_FILE = "state.json"
 # Most apps are refused the restricted endpoints; in this world the Canadian server's app is one of the few.
 GRANTED_RESTRICTED = frozenset({"ca-snd"})
+# Two apps are registered on each server.
+PIPELINE, PORTAL = "pipeline", "portal"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class App:
     """An app as registered on one server; the last two are for its webhooks."""
 
@@ -36,7 +38,7 @@ class App:
     signature_key: str = field(default_factory=partial(secrets.token_hex, 32))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Code:
     """An authorization code; `expires_at` is real time in seconds since 1970."""
 
@@ -45,13 +47,15 @@ class Code:
     redirect_uri: str
     expires_at: float
     user: str = ""
+    app: str = PIPELINE
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TokenPair:
     """An access token with its refresh token.
 
-    `grant` names the authorization that it descends from, `user` the login of who gave it ("": the clinic's owner).
+    `grant` names the authorization that it descends from, `user` the login of who gave it ("": the clinic's owner),
+    `app` the app that it was given to.
     """
 
     access_token: str
@@ -65,25 +69,43 @@ class TokenPair:
     used: bool = False
     refresh_retired: bool = False
     user: str = ""
+    app: str = PIPELINE
 
 
-@dataclass
+@dataclass(kw_only=True)
 class State:
-    """Everything stored. `pairs` by access token, `codes` by code, `apps` by server."""
+    """Everything stored. `pairs` by access token, `codes` by code, `apps` and `portal_apps` by server."""
 
     settings: SandboxSettings
     day: date
     apps: dict[str, App]
+    portal_apps: dict[str, App]
     codes: dict[str, Code] = field(default_factory=dict)
     pairs: dict[str, TokenPair] = field(default_factory=dict)
+
+    def app_of(self, name: str, server: str) -> App:
+        """The app of this name on one server."""
+        return (self.portal_apps if name == PORTAL else self.apps)[server]
+
+    def redirect_uri_of(self, name: str) -> str:
+        """Where the app of this name is answered."""
+        return self.settings.portal_redirect_uri if name == PORTAL else self.settings.redirect_uri
 
 
 def new_state(settings: SandboxSettings) -> State:
     """A fresh state with newly made credentials."""
-    apps = {
-        server: App(secrets.token_hex(32), secrets.token_hex(32), server in GRANTED_RESTRICTED) for server in REGIONS
+    return State(settings=settings, day=settings.start, apps=_new_apps(), portal_apps=_new_apps())
+
+
+def _new_apps() -> dict[str, App]:
+    return {
+        server: App(
+            client_id=secrets.token_hex(32),
+            client_secret=secrets.token_hex(32),
+            restricted_granted=server in GRANTED_RESTRICTED,
+        )
+        for server in REGIONS
     }
-    return State(settings, settings.start, apps)
 
 
 def read_state(directory: Path) -> State | None:
@@ -101,12 +123,14 @@ def read_state(directory: Path) -> State | None:
             settings=SandboxSettings.from_json(stored["settings"]),
             day=date.fromisoformat(stored["day"]),
             apps={key: App(**row) for key, row in stored["apps"].items()},
+            # A world that an earlier version made has none.
+            portal_apps={key: App(**row) for key, row in stored.get("portal_apps", {}).items()} or _new_apps(),
             codes={key: Code(**row) for key, row in stored["codes"].items()},
             pairs={key: TokenPair(**row) for key, row in stored["pairs"].items()},
         )
     except (ValueError, KeyError, TypeError):
         raise SandboxError(
-            f"The sandbox's state {path} cannot be understood; move it away to start a fresh world."
+            f"The sandbox's state {path} cannot be parsed; move it away to start a fresh world."
         ) from None
 
 
@@ -116,6 +140,7 @@ def write_state(directory: Path, state: State) -> None:
         "settings": state.settings.to_json(),
         "day": state.day.isoformat(),
         "apps": {key: asdict(app) for key, app in state.apps.items()},
+        "portal_apps": {key: asdict(app) for key, app in state.portal_apps.items()},
         "codes": {key: asdict(code) for key, code in state.codes.items()},
         "pairs": {key: asdict(pair) for key, pair in state.pairs.items()},
     }

@@ -22,7 +22,7 @@ EVERYTHING = ("*",)
 OPTIONS = frozenset({"server", "url", "events", "duplicates", "disorder", "timeout", "seed"})
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Hook:
     """A server's one endpoint for webhooks. Moments are the world's, in ISO form.
 
@@ -45,7 +45,7 @@ class Hook:
         return "*" in self.events or event_type in self.events
 
 
-@dataclass(order=True)
+@dataclass(order=True, kw_only=True)
 class Attempt:
     """The next attempt to deliver an event, and when it is due; ordered by that."""
 
@@ -56,9 +56,9 @@ class Attempt:
     event_id: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class HookBook:
-    """Hooks by server, attempts that are due some time, deliveries by clinic."""
+    """The hooks by server, the attempts that are still to be made, and the deliveries by clinic."""
 
     directory: Path
     hooks: dict[str, Hook] = field(default_factory=dict)
@@ -67,22 +67,22 @@ class HookBook:
 
     @classmethod
     def read(cls, directory: Path) -> "HookBook":
-        """The stored book, or an empty one. Raises SandboxError when the file cannot be understood."""
+        """The stored book, or an empty one. Raises SandboxError when the file cannot be parsed."""
         try:
             stored: dict[str, Any] = orjson.loads((directory / HOOKS_FILE).read_bytes())
             return cls(
-                directory,
-                {server: Hook(**hook) for server, hook in stored["hooks"].items()},
-                [Attempt(**attempt) for attempt in stored["waiting"]],
-                stored["deliveries"],
+                directory=directory,
+                hooks={server: Hook(**hook) for server, hook in stored["hooks"].items()},
+                waiting=[Attempt(**attempt) for attempt in stored["waiting"]],
+                deliveries=stored["deliveries"],
             )
         except FileNotFoundError:
-            return cls(directory)
+            return cls(directory=directory)
         except (OSError, ValueError, KeyError, TypeError):
-            raise SandboxError(f"{directory / HOOKS_FILE} cannot be understood; move it away.") from None
+            raise SandboxError(f"{directory / HOOKS_FILE} cannot be parsed; move it away.") from None
 
     def write(self) -> None:
-        """Stores it. Raises SandboxError."""
+        """Stores the hooks and the attempts that wait. Raises SandboxError."""
         body = {
             "hooks": {server: asdict(hook) for server, hook in self.hooks.items()},
             "waiting": [asdict(attempt) for attempt in self.waiting],

@@ -31,7 +31,7 @@ class Withdrawn(NamedTuple):
     traits: frozenset[str]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Catalog:
     """A region's catalog. `vocabularies`: the small id-and-name lists by path segment, brands among them.
 
@@ -66,13 +66,19 @@ class Catalog:
             del self.variants[variant["id"]]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Patient:
-    """A patient and how faithfully they buy: regular, gappy, early or never."""
+    """A patient and how faithfully they buy: regular, gappy, early or never.
+
+    `account_holder_id`: who orders their plans on an account of their own (a guardian, a partner); None: they do.
+    `takes_other_size`: they buy another pack of the product than the recommended one.
+    """
 
     record: Record
     habit: str
     first_plan_on: date | None
+    account_holder_id: str | None = None
+    takes_other_size: bool = False
 
     @property
     def id(self) -> str:
@@ -80,7 +86,7 @@ class Patient:
         return str(self.record["id"])
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Plan:
     """A treatment plan, how many days one order of it lasts, and when that order is due (None: never again)."""
 
@@ -105,7 +111,7 @@ class Plan:
         return bool(self.record["state"] == "active")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Lab:
     """A lab order; `row` is what lists show, `tests` and `results` are in the detail only."""
 
@@ -116,7 +122,7 @@ class Lab:
     next_step_on: date | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Event:
     """Something that happened, with the API object as it was then."""
 
@@ -133,7 +139,7 @@ class Event:
         return row if self.clinic_id is None else {**row, "clinic_id": self.clinic_id}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Protocol:
     """A plan kept for re-use: by its author, and by whom it is shared with (practitioner ids)."""
 
@@ -149,7 +155,7 @@ class User(NamedTuple):
     type: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SandboxClinic:
     """One clinic and everything only its own users may see. `resources` are listed by practitioner.
 
@@ -212,7 +218,9 @@ class SandboxClinic:
         self, rng: Random, kind: str, at: datetime, event_data: Record, *, names_clinic: bool = True
     ) -> None:
         """Records an event with a copy of `data`."""
-        event = Event(new_id(rng), kind, at, self.id if names_clinic else None, deepcopy(event_data))
+        event = Event(
+            id=new_id(rng), type=kind, at=at, clinic_id=self.id if names_clinic else None, data=deepcopy(event_data)
+        )
         self.events[event.id] = event
 
     def sort_events(self, now: datetime) -> None:
@@ -221,7 +229,7 @@ class SandboxClinic:
         self.events = {event.id: event for event in sorted(recent, key=lambda event: event.at)}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class World:
     """All of it, as of the end of `day` (noon UTC)."""
 

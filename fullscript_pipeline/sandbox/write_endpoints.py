@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from fullscript_pipeline.sandbox.embedding import GRANT_SECONDS
 from fullscript_pipeline.sandbox.responses.clinic import Call, MissingScopeError, link
 from fullscript_pipeline.sandbox.seeded_random import utc_text
 from fullscript_pipeline.sandbox.world import Record
 
-GRANT_SECONDS = 120
 ENTRYPOINTS = ("catalog", "labs")
 Body = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ class UnprocessableError(Exception):
         self.sentences = sentences
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Write:
     """A POST that is answered with `status`."""
 
@@ -41,7 +41,7 @@ def session_grant(call: Call, _: Body) -> Record:
     ends = datetime.now(UTC) + timedelta(seconds=GRANT_SECONDS)
     return {
         "id": str(uuid4()),
-        "secret_token": secrets.token_urlsafe(32),
+        "secret_token": call.grants.issue(call.user, call.clinic.slug),
         "claimed_at": None,
         "expires_at": utc_text(ends),
         "user": {"type": call.user.type, "id": call.user.id},
@@ -57,12 +57,13 @@ def draft_link(call: Call, body: Body) -> Record:
         raise UnprocessableError("Entrypoint must be catalog or labs")
     if (practitioner := plan.get("practitioner_id")) is not None and practitioner not in call.clinic.practitioners:
         raise UnprocessableError("Practitioner can't be found")
-    if who and not who.get("email"):
+    known = [who["id"]] if who.get("id") in call.clinic.patients else []
+    if who and not known and not who.get("email"):
         raise UnprocessableError("Email can't be blank", "Email is invalid")
-    known = [patient.id for patient in call.clinic.patients.values() if who and patient.record["email"] == who["email"]]
+    known = known or [row.id for row in call.clinic.patients.values() if who and row.record["email"] == who["email"]]
     if who and not known and "patients:write" not in call.scopes:
         raise MissingScopeError("patients:write")
-    links: Record = {"redirect_url": link(call.clinic, f"draft/{secrets.token_hex(8)}")}
+    links: Record = {"redirect_url": link(call, f"draft/{secrets.token_hex(8)}")}
     return {"dynamic_links": links | ({"patient_id": known[0]} if known else {})}
 
 
@@ -74,7 +75,7 @@ def _part(body: Body, name: str) -> Body:
 
 
 WRITES = {
-    "/clinic/embeddable/session_grants": Write(session_grant, 201),
-    "/clinic/dynamic_links/treatment_plans": Write(draft_link, 200),
-    "/clinic/dynamic_links/gateway/treatment_plans": Write(draft_link, 200),
+    "/clinic/embeddable/session_grants": Write(answer=session_grant, status=201),
+    "/clinic/dynamic_links/treatment_plans": Write(answer=draft_link, status=200),
+    "/clinic/dynamic_links/gateway/treatment_plans": Write(answer=draft_link, status=200),
 }

@@ -9,8 +9,9 @@ from fullscript_pipeline.settings.adherence import AdherencePolicy
 from fullscript_pipeline.settings.data_directory import LANDING_FOLDER, WAREHOUSE_FILE, encryption_keys
 from fullscript_pipeline.settings.declaration import Settings
 from fullscript_pipeline.settings.declared_settings import DeclaredSetting, declared_settings, unknown_variables
-from fullscript_pipeline.settings.dotenv_file import read_dotenv
+from fullscript_pipeline.settings.dotenv_file import complete_environment, read_dotenv
 from fullscript_pipeline.settings.loading import load_settings
+from fullscript_pipeline.settings.portal import SEALED
 from fullscript_pipeline.settings.servers import (
     SERVER_NAMES,
     ServerSettings,
@@ -18,11 +19,19 @@ from fullscript_pipeline.settings.servers import (
     foreign_address_advice,
     variable_of,
 )
-from fullscript_pipeline.settings.value_types import LANGUAGES, Language, parse_time_zone
+from fullscript_pipeline.settings.value_types import (
+    LANGUAGES,
+    Language,
+    has_password,
+    parse_state_url,
+    parse_time_zone,
+    place_of_database,
+)
 
 __all__ = [
     "LANDING_FOLDER",
     "LANGUAGES",
+    "SEALED",
     "SERVER_NAMES",
     "WAREHOUSE_FILE",
     "AdherencePolicy",
@@ -31,11 +40,15 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "api_url_advice",
+    "complete_environment",
     "declared_settings",
     "encryption_keys",
     "foreign_address_advice",
+    "has_password",
     "load_settings",
+    "parse_state_url",
     "parse_time_zone",
+    "place_of_database",
     "read_dotenv",
     "unknown_variables",
     "variable_of",

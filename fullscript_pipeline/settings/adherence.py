@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.settings.value_types import WholeNumber
+from fullscript_pipeline.settings.value_types import Switch, WholeNumber
 
 
 def _parse_percent(text: str) -> Fraction:
@@ -20,9 +20,11 @@ def _parse_percent(text: str) -> Fraction:
     return Fraction(number, 100)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AdherencePolicy:
     """The thresholds of the adherence method (docs/adherence-method.md), whole days; all are printed on the pages.
+
+    `assume_pack_unit` is no threshold: a row that it concerns says so itself.
 
     `threshold` is the exact share of days covered that counts as adherent (PQA, CMS: 80 %).
     """
@@ -32,8 +34,8 @@ class AdherencePolicy:
         BeforeValidator(_parse_percent),
         Field(
             alias="adherence_threshold_percent",
-            description="percent of days covered from which pages say adherent; a convention, printed on every page "
-            "as are the next seven",
+            description="pages say adherent from this percent of covered days; a convention. It is printed on every "
+            "page, and so are the next seven",
             json_schema_extra={"shown_default": "`80`"},
         ),
     ] = Fraction(4, 5)
@@ -43,7 +45,7 @@ class AdherencePolicy:
     ] = 30
     # PQA primary medication non-adherence: not obtained within 30 days.
     never_ordered_days: Annotated[
-        WholeNumber, Field(ge=1, le=3650, description='age of a plan in days from which pages say "not ordered"')
+        WholeNumber, Field(ge=1, le=3650, description='pages say "not ordered" from this age of a plan, in days')
     ] = 30
     # Orders carry only the day they were completed.
     delivery_lag_days: Annotated[
@@ -61,6 +63,13 @@ class AdherencePolicy:
     long_gap_days: Annotated[
         WholeNumber, Field(ge=1, le=3650, description='days after the run-out date from which pages say "long gap"')
     ] = 30
+    assume_pack_unit: Annotated[
+        Switch,
+        Field(
+            description="a dose that names no unit (`2`, once per day) counts capsules where the pack holds capsules; "
+            "the page says so"
+        ),
+    ] = True
 
 
 def check_policy(policy: AdherencePolicy) -> AdherencePolicy:

@@ -14,7 +14,7 @@ from fullscript_pipeline.atomic_files import remove_leftovers, remove_old_spill
 from fullscript_pipeline.encryption import key_of_files
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.settings.value_types import Folder, split_commas
+from fullscript_pipeline.settings.value_types import Folder, StateUrl, place_of_database, split_commas
 
 WAREHOUSE_FILE = "fullscript.duckdb"
 # Beside the warehouse that it is loaded into, and under the same key.
@@ -43,6 +43,14 @@ class DataDirectory(BaseSettings):
         None, repr=False, description="a program and its arguments that prints the encryption key; no shell runs it"
     )
 
+    state_url: StateUrl | None = Field(
+        None,
+        repr=False,
+        description="where the state store is, when not in the data directory: `postgresql://USER@HOST/DATABASE`, "
+        "with the extra `distributed`. Dagster's history is kept there too, in the schema `dagster`",
+        json_schema_extra={"shown_default": "a file in the data directory"},
+    )
+
     @property
     def warehouse_key(self) -> str | None:
         """The key that warehouse and landing files are under: the one noted by `keys rotate`, else the list's last.
@@ -57,7 +65,27 @@ class DataDirectory(BaseSettings):
 
     @property
     def state_path(self) -> Path:
+        """The state store's file, which is not made where `state_url` is set."""
         return self.data_dir / "state.sqlite"
+
+    @property
+    def portal_path(self) -> Path:
+        return self.data_dir / "portal.sqlite"
+
+    @property
+    def portal_requests_path(self) -> Path:
+        """The portal's queue, from which the daemon takes requests."""
+        return self.data_dir / "portal-requests.sqlite"
+
+    @property
+    def state_address(self) -> Path | str:
+        """Where the state store is: the path of a file, or an address of PostgreSQL with its password."""
+        return self.state_url or self.state_path
+
+    @property
+    def state_place(self) -> str:
+        """The same for sentences, without a password."""
+        return place_of_database(self.state_url) if self.state_url else str(self.state_path)
 
     @property
     def landing_dir(self) -> Path:

@@ -19,17 +19,19 @@ from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.settings.adherence import AdherencePolicy, check_policy
 from fullscript_pipeline.settings.data_directory import DataDirectory
 from fullscript_pipeline.settings.environment_source import EnvironmentSource
+from fullscript_pipeline.settings.messages import MessageSettings
+from fullscript_pipeline.settings.portal import PortalSettings
 from fullscript_pipeline.settings.servers import ServerSettings, foreign_address_advice
 from fullscript_pipeline.settings.value_types import (
     BaseUrl,
     Command,
     Day,
     Language,
+    LogFormat,
     SocketAddress,
     Switch,
     Texts,
     TimeZone,
-    WebUrl,
     WholeNumber,
     check_web_url,
 )
@@ -37,10 +39,13 @@ from fullscript_pipeline.settings.value_types import (
 VENDOR_LIMIT_PER_5_MIN = 5000
 REDIRECT_URI = "http://127.0.0.1:8765/callback"
 # What a pull reads only when FULLSCRIPT_EXTRAS says so.
-EXTRAS = ("addresses", "templates", "similar_products", "product_search")
+EXTRAS = (
+    *("addresses", "templates", "similar_products", "product_search", "custom_dosages"),
+    *("product_ingredients", "product_allergens", "product_supplement_types", "product_third_party_certifications"),
+)
 
 
-class Settings(DataDirectory):
+class Settings(DataDirectory, PortalSettings, MessageSettings):
     """What the environment says. `servers` has exactly the keys of SERVER_NAMES."""
 
     model_config = SettingsConfigDict(frozen=True, validate_default=False, hide_input_in_errors=True)
@@ -49,8 +54,8 @@ class Settings(DataDirectory):
     adherence: Annotated[AdherencePolicy, AfterValidator(check_policy)] = AdherencePolicy()
     allowed_api_hosts: Texts = Field(
         (),
-        description="host names, comma separated, that a production server's two addresses may have besides the "
-        "vendor's and this machine's: a proxy of yours. The app's secret and the tokens are sent there",
+        description="host names, comma separated, of a proxy of yours: a production server's two addresses may name "
+        "them, besides the vendor's hosts and this machine. The app's secret and the tokens are sent there",
     )
     webhook_challenge_token: str | None = Field(
         None, repr=False, description="the challenge token of every server that has none of its own"
@@ -63,17 +68,19 @@ class Settings(DataDirectory):
     )
     time_zone: TimeZone = Field(
         ZoneInfo("UTC"),
-        description="the zone that decides which day it is, and that pages of a clinic without one of its own show",
+        description="the zone that decides which day it is; pages of a clinic without a zone of its own show it too",
     )
     language: Language = Field(
         "en",
         description="the language of pages and their spreadsheets: `en` or `fr`; `clinics set` sets it for one clinic",
     )
-    start_date: Day = Field(
-        # The default may lie ahead of a clock that a test has set back.
-        default_factory=lambda known: min(date(2024, 1, 1), clock.today(known["time_zone"])),
+    start_date: Day | None = Field(
+        None,
         description="the first partition day",
-        json_schema_extra={"shown_default": "`2024-01-01`"},
+        json_schema_extra={
+            "shown_default": "the day of the first connection; `2024-01-01` in a data directory whose first clinic an "
+            "earlier version connected"
+        },
     )
     requests_per_5_min: WholeNumber = Field(
         4750,
@@ -95,20 +102,28 @@ class Settings(DataDirectory):
         (),
         description="what is read on request only, comma separated: `addresses` (one request per patient, then a share "
         "a day), `templates` (one per practitioner), `similar_products` (one per product, then a share a day; "
-        "restricted), `product_search:<query>` (restricted; one entry per query)",
+        "restricted), `product_search:<query>` (restricted; one entry per query), `product_ingredients`, "
+        "`product_allergens`, `product_supplement_types`, `product_third_party_certifications` (one search per value, "
+        "then a share a day; restricted), `custom_dosages` (one per practitioner and product that they recommend, then "
+        "a share a day)",
     )
     keep_pages_days: WholeNumber = Field(
-        0,
-        ge=0,
-        le=36500,
-        description="keep each day's adherence pages as a ZIP per clinic for this many days (0: none)",
+        0, ge=0, le=36500, description="keep each day's adherence pages, as a ZIP per clinic, this many days (0: none)"
     )
     keep_landing_days: WholeNumber = Field(
-        0,
+        90,
         ge=0,
         le=36500,
-        description="remove landed pages older than this many days (0: keep all; core can be rebuilt from them without "
-        "another request)",
+        description="remove landed pages older than this many days, except where a record is in quarantine (0: keep "
+        "all; core can be rebuilt from them without another request)",
+        json_schema_extra={"shown_default": "90 in a new data directory; `0` in one that an earlier version made"},
+    )
+    keep_runs_days: WholeNumber = Field(
+        60,
+        ge=0,
+        le=36500,
+        description="remove runs and their logs from Dagster's history after this many days, failed ones after three "
+        "times as long (0: keep all; what the grid shows stays)",
     )
     publish_key: str | None = Field(
         None,
@@ -120,9 +135,9 @@ class Settings(DataDirectory):
     publish_pepper: str | None = Field(
         None,
         repr=False,
-        description="hard to guess and no key (`keys new` prints a good one): pseudonyms (and shifts of dates) are the "
-        "same in every pseudonymised copy that is made with it; who has it can find an id's pseudonym, so readers must "
-        "not",
+        description="a text that is hard to guess and is no key (`keys new` prints a good one): pseudonymised copies "
+        "that are made with the same one have the same pseudonyms and shifts of dates. Readers must not have it: with "
+        "it, the pseudonym of an id can be found",
         json_schema_extra={"shown_default": "random for each copy"},
     )
     publish_k: WholeNumber = Field(
@@ -137,14 +152,13 @@ class Settings(DataDirectory):
     )
     ui_url: BaseUrl | None = Field(
         None,
-        description="where a proxy serves the Dagster UI, like `https://dagster.clinic.example`; other names than this "
-        "and this machine's are refused",
+        description="where a proxy serves the Dagster UI, like `https://dagster.clinic.example`; requests for any "
+        "other host name are refused, except for this machine's own",
     )
     ui_sign_in: Switch = Field(
         True,
         description="`off` only where a proxy with a login is in front of the UI: whoever reaches its port can then "
         "start and delete runs",
-        json_schema_extra={"shown_default": "`on`"},
     )
     pages_contact: Switch | None = Field(
         None,
@@ -161,13 +175,19 @@ class Settings(DataDirectory):
         le=1_000_000,
         description="this much may wait in the webhook inbox; more is answered 503, and the vendor sends it again",
     )
-    on_failure_command: Command = Field(
-        (),
-        description="a program and its arguments, run without a shell and without our secrets when a run fails, by "
-        "the daemon (`ui`, the services; a `pull` of cron's ends with an exit code instead): it gets JSON on standard "
-        "input (job, run id, cell, clinic key, each failed step's sentence; no health data)",
+    log_format: LogFormat = Field(
+        "text",
+        description="`json`: messages of commands, and what happens to a run, its steps and tables, are JSON on "
+        "standard error, one object a line, with the run's id; the daemon and the web server that `ui` starts write "
+        "Dagster's own JSON to standard output (services: give both the option `--log-format json`, too)",
     )
-    on_failure_url: WebUrl | None = Field(None, repr=False, description="the same JSON is posted there")
+    metrics_port: WholeNumber = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="serve `/metrics` (OpenMetrics: pulls, lag, requests, inbox, token age; no health data) on this "
+        "port of loopback, with the UI (0: off); rules for alerts: deploy/alerts.yaml",
+    )
     audit_syslog: SocketAddress | None = Field(
         None,
         description="every entry of the audit log is sent there too: a local socket's path (`/dev/log`) or `host:port` "
@@ -196,9 +216,9 @@ class Settings(DataDirectory):
 
     @field_validator("start_date")
     @classmethod
-    def _check_start_date(cls, day: date, info: ValidationInfo) -> date:
+    def _check_start_date(cls, day: date | None, info: ValidationInfo) -> date | None:
         today = clock.today(info.data.get("time_zone", ZoneInfo("UTC")))
-        if day > today:
+        if day is not None and day > today:
             raise ValueError(f"is {day}, which has not come yet: today is {today}.")
         return day
 

@@ -20,7 +20,7 @@ from fullscript_pipeline.settings.environment_source import NESTED, PREFIX, fiel
 from fullscript_pipeline.settings.servers import SERVER_FIELDS, SERVER_NAMES, ServerSettings, variable_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DeclaredSetting:
     """One variable. `default` is Markdown, "" when there is none; `bounds` are of a whole number."""
 
@@ -76,4 +76,6 @@ def _shown_default(field: FieldInfo) -> str:
     extra: Any = field.json_schema_extra or {}
     if "shown_default" in extra:
         return str(extra["shown_default"])
+    if isinstance(field.default, bool):
+        return "`on`" if field.default else "`off`"
     return "" if field.default in (None, (), PydanticUndefined, MISSING) else f"`{field.default}`"

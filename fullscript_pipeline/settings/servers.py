@@ -25,7 +25,17 @@ def _check_server_url(text: str, info: ValidationInfo) -> str:
     return text.rstrip("/") if info.field_name == "api_url" else text
 
 
-@dataclass(frozen=True)
+def _check_embed_url(text: str, info: ValidationInfo) -> str:
+    """Raises ValueError for what is no origin: it stands in a Content-Security-Policy."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or text != f"{parts.scheme}://{parts.netloc}" or not parts.hostname:
+        raise ValueError("must be scheme and host only, like https://us.fullscript.com.")
+    if set(text) & set(" ;,'*@") or (parts.scheme == "http" and not is_loopback(text)):
+        raise ValueError("must start with https and hold a plain host name.")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerSettings:
     """One of the vendor's four servers and our app on it. Secrets stay out of the repr."""
 
@@ -42,6 +52,22 @@ class ServerSettings:
         AfterValidator(_check_server_url),
         Field(description="where a person approves your app", json_schema_extra=_VENDORS),
     ]
+    web_client_id: Annotated[str | None, Field(description="the portal's app on that server (docs/portal.md)")] = None
+    web_client_secret: Annotated[str | None, Field(description="the secret of the portal's app on that server")] = (
+        field(default=None, repr=False)
+    )
+    embed_public_key: Annotated[
+        str | None,
+        Field(
+            description="the Embed key of the portal's app on that server: pages of patients offer Fullscript beside "
+            "them (docs/portal.md)"
+        ),
+    ] = field(default=None, repr=False)
+    embed_url: Annotated[
+        str,
+        AfterValidator(_check_embed_url),
+        Field(description="where the embedded part of Fullscript is", json_schema_extra=_VENDORS),
+    ] = ""
     webhook_challenge_token: Annotated[
         str | None,
         Field(
@@ -80,6 +106,10 @@ SERVER_FIELDS = (
     "client_secret",
     "api_url",
     "authorize_url",
+    "web_client_id",
+    "web_client_secret",
+    "embed_public_key",
+    "embed_url",
     "webhook_challenge_token",
     "webhook_signature_keys",
 )
@@ -100,6 +130,7 @@ def complete_server(name: str, texts: dict[str, str], shared: dict[str, Any]) ->
         "client_secret": None,
         "api_url": default.api_url,
         "authorize_url": default.authorize_url,
+        "embed_url": f"https://{name}.fullscript.{'com' if server.is_production else 'io'}",
         **shared,
         **texts,
     }

@@ -10,7 +10,7 @@ import shlex
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator
@@ -19,6 +19,7 @@ from pydantic import BeforeValidator
 _NOT_IN_FOLDERS = "?#%"
 
 LANGUAGES: tuple[Literal["en", "fr"], ...] = ("en", "fr")
+LOG_FORMATS: tuple[Literal["text", "json"], ...] = ("text", "json")
 
 
 def parse_folder(text: str) -> Path:
@@ -37,6 +38,29 @@ def parse_folder(text: str) -> Path:
         reason = f"holds {' and '.join(unusable)}" if unusable else "begins or ends with a blank"
         raise ValueError(f"cannot be used: the path {reason}. Set it to a folder whose path does not.")
     return path
+
+
+def parse_state_url(text: str) -> str | None:
+    """Return the address of a PostgreSQL database; None for an empty one. The text may hold a password."""
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+        raise ValueError("is no address of a PostgreSQL database; write it as postgresql://USER@HOST/DATABASE.")
+    return text.replace("postgres://", "postgresql://", 1)
+
+
+def place_of_database(url: str) -> str:
+    """Return an address of a database without its user, password and options, for sentences."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def has_password(url: str) -> bool:
+    """Whether an address of a database holds a password, before the host or among its options."""
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 def split_commas(text: str) -> tuple[str, ...]:
@@ -89,6 +113,13 @@ def check_language(text: str) -> str:
     return text
 
 
+def check_log_format(text: str) -> str:
+    """Return the form of log lines."""
+    if text not in LOG_FORMATS:
+        raise ValueError(f"is {text!r}; set it to {' or '.join(LOG_FORMATS)}.")
+    return text
+
+
 def check_web_url(text: str, example: str = "https://host/path") -> str:
     """Return an http(s) URL with a host."""
     try:
@@ -118,11 +149,13 @@ def parse_socket(text: str) -> str | tuple[str, int]:
 
 
 Folder = Annotated[Path, BeforeValidator(parse_folder)]
+StateUrl = Annotated[str, BeforeValidator(parse_state_url)]
 WholeNumber = Annotated[int, BeforeValidator(parse_digits)]
 Switch = Annotated[bool, BeforeValidator(parse_switch)]
 Day = Annotated[date, BeforeValidator(parse_day)]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(parse_time_zone)]
 Language = Annotated[Literal["en", "fr"], BeforeValidator(check_language)]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(check_log_format)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 Command = Annotated[tuple[str, ...], BeforeValidator(split_command)]
 WebUrl = Annotated[str, BeforeValidator(check_web_url)]

@@ -6,9 +6,9 @@ What does not belong here: what a refusal means for a pull (`extraction.access_r
 from datetime import date
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import availability
 
@@ -19,8 +19,8 @@ class AccessRefusals(StorePart):
     def record(self, clinic: ClinicRef, endpoint: str, day: date, reason: str) -> None:
         """Records that the server refuses `endpoint` to this clinic on `day` (by the data's clock)."""
         key = {"server": clinic.server, "clinic_id": clinic.clinic_id, "endpoint": endpoint, "day": day.isoformat()}
-        statement = insert(availability).values(**key, reason=reason)
         with self.db.write() as connection:
+            statement = insert_into(connection, availability).values(**key, reason=reason)
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_={"reason": reason}))
 
     def reason(self, clinic: ClinicRef, endpoint: str, day: date) -> str | None:

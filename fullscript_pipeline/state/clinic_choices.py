@@ -10,11 +10,11 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.settings import Language, Settings
 from fullscript_pipeline.state.address_time_zones import zone_of_clinic_record
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.directory_facts import DirectoryFacts
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinic_choices
@@ -23,7 +23,7 @@ from fullscript_pipeline.state.token_store import of_clinic
 ZoneSource = Literal["clinic", "address", "setting"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicChoices:
     """What is stored of a clinic; None: nothing. `address_time_zone` is of the address in the API's record."""
 
@@ -40,8 +40,11 @@ class ClinicChoiceRecords(StorePart):
             row = connection.execute(select(clinic_choices).where(of_clinic(clinic_choices, clinic))).first()
         if row is None:
             return ClinicChoices()
-        zones = (ZoneInfo(zone) if zone else None for zone in (row.time_zone, row.address_time_zone))
-        return ClinicChoices(row.language, *zones)
+        return ClinicChoices(
+            language=row.language,
+            time_zone=_zone(row.time_zone),
+            address_time_zone=_zone(row.address_time_zone),
+        )
 
     def set(self, clinic: ClinicRef, *, language: Language | None = None, time_zone: ZoneInfo | None = None) -> None:
         """Stores what is given; None keeps what is stored."""
@@ -56,8 +59,8 @@ class ClinicChoiceRecords(StorePart):
 
     def _store(self, clinic: ClinicRef, changed: dict[str, str]) -> None:
         key = {"server": clinic.server, "clinic_id": clinic.clinic_id}
-        statement = insert(clinic_choices).values(key | changed)
         with self.db.write() as connection:
+            statement = insert_into(connection, clinic_choices).values(key | changed)
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changed or key))
 
 
@@ -86,3 +89,7 @@ def pages_show_contact(settings: Settings, facts: DirectoryFacts) -> bool:
     Unset: pages of a data directory that an earlier version made do not, since they may already be shared.
     """
     return facts.made_with_contact_on_pages() if settings.pages_contact is None else settings.pages_contact
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    return ZoneInfo(name) if name else None

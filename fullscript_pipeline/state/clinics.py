@@ -11,18 +11,20 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.file_names import is_device_name
+from fullscript_pipeline.state.database import insert_into
+from fullscript_pipeline.state.first_connection import record_first_connection
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants
 
 _LONGEST_KEY = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clinic(ClinicRef):
     """A clinic with its status. `status_reason`: why it needs a connect, in words."""
 
@@ -60,6 +62,8 @@ class ClinicRecords(StorePart):
         moment = clock.real_now().isoformat()
         with self.db.write() as connection:
             known = connection.execute(select(clinics.c.clinic_key, clinics.c.server, clinics.c.clinic_id)).all()
+            if not known:
+                record_first_connection(connection)
             taken = {row.clinic_key: (row.server, row.clinic_id) for row in known}
             own = next((key for key, owner in taken.items() if owner == (server, clinic_id)), None)
             row = {
@@ -73,7 +77,7 @@ class ClinicRecords(StorePart):
                 "connected_at": moment,
                 "updated_at": moment,
             }
-            statement = insert(clinics).values(row)
+            statement = insert_into(connection, clinics).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["server", "clinic_id"], set_=row))
         return self.find(str(row["clinic_key"]))
 
@@ -94,9 +98,13 @@ class ClinicRecords(StorePart):
 
 
 def unique_key(name: str, taken: Collection[str]) -> str:
-    """A slug `[a-z0-9-]` of at most 40 characters made from `name`, not among `taken`."""
+    """A slug `[a-z0-9-]` of at most 40 characters made from `name`, not among `taken`.
+
+    It names folders, too (landing files), so it is no device name: a clinic called "Con" gets `con-clinic`.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower().replace("'", "")
     base = re.sub(r"[^a-z0-9]+", "-", plain)[:_LONGEST_KEY].strip("-") or "clinic"
+    base = f"{base}-clinic" if is_device_name(base) else base
     key, number = base, 1
     while key in taken:
         number += 1

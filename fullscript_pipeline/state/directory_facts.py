@@ -6,15 +6,17 @@ What does not belong here: the meaning of a fact, which belongs to the room that
 from typing import Literal
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.encryption import require_good_keys
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts
 
 Kind = Literal["sandbox", "production"]
 # Set when the store is made: earlier versions made stores without it.
+# When the first clinic was connected (`first_connection`).
+FIRST_CONNECTED = "first_connected_at"
 _CONTACT_ON_PAGES = "made_with_contact_on_pages"
 
 
@@ -31,11 +33,11 @@ class DirectoryFacts(StorePart):
             is_new = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).first() is None
             if is_new and kind == "production":
                 require_good_keys(self.keyring.keys)
-            connection.execute(insert(facts).values(name="kind", value=kind).on_conflict_do_nothing())
+            connection.execute(insert_into(connection, facts).values(name="kind", value=kind).on_conflict_do_nothing())
             stored_kind = connection.execute(select(facts.c.value).where(facts.c.name == "kind")).scalar_one()
         if stored_kind != kind:
             raise ConfigurationError(
-                f"The data directory {self.db.path.parent} holds {stored_kind} servers and cannot take a {kind} one (a "
+                f"The {self.db.owner} holds {stored_kind} servers and cannot take a {kind} one (a "
                 "region has one catalog): set FULLSCRIPT_DATA_DIR to another directory."
             )
 
@@ -45,9 +47,13 @@ class DirectoryFacts(StorePart):
             return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
 
     def set(self, name: str, value: str) -> None:
-        statement = insert(facts).values(name=name, value=value)
         with self.db.write() as connection:
+            statement = insert_into(connection, facts).values(name=name, value=value)
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+    def has_had_clinics(self) -> bool:
+        """Returns whether a clinic was ever connected here, also when all were removed since."""
+        return self.get(FIRST_CONNECTED) is not None
 
     def made_with_contact_on_pages(self) -> bool:
         """Returns whether a version whose pages show contact data by default made this directory."""
@@ -56,4 +62,4 @@ class DirectoryFacts(StorePart):
 
 def record_contact_on_pages(connection: Connection) -> None:
     """Stores in a store that is being made that pages show contact data (`made_with_contact_on_pages`)."""
-    connection.execute(insert(facts).values(name=_CONTACT_ON_PAGES, value="yes"))
+    connection.execute(insert_into(connection, facts).values(name=_CONTACT_ON_PAGES, value="yes"))

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import events
 
@@ -25,7 +25,7 @@ _LEARNED = ("event_type", "resource_id", "created_at")
 RETENTION = timedelta(days=35)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LedgerEvent:
     """An event of the ledger. `clinic_id`: the clinic whose feed or webhook brought it; `feed`: the endpoint's name.
 
@@ -71,7 +71,9 @@ class EventLedger(StorePart):
         added = 0
         with self.db.write() as connection:
             for row in rows:
-                there = connection.execute(insert(events).values(row).on_conflict_do_nothing()).rowcount
+                there = connection.execute(
+                    insert_into(connection, events).values(row).on_conflict_do_nothing()
+                ).rowcount
                 added += there
                 if not there:
                     known = events_with_ids(row["server"], row["clinic_id"], [row["event_id"]])

@@ -27,7 +27,7 @@ Outcome = Literal["stored", "gone", "relisted", "ignored", "unreadable"]
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EventBacklog:
     """The unhandled events of a clinic.
 
@@ -86,7 +86,7 @@ class EventTries(StorePart):
             rows = connection.execute(refused.group_by(events.c.reason)).all()
         reasons = {str(reason or "refused"): int(count) for reason, count in rows}
         first = datetime.fromisoformat(since) if since else None
-        return EventBacklog(int(number), first, sum(reasons.values()), reasons)
+        return EventBacklog(waiting=int(number), since=first, unreadable=sum(reasons.values()), reasons=reasons)
 
     def _change(self, clinic: ClinicRef, event_ids: Iterable[str], changed: Mapping[str, str | None]) -> None:
         with self.db.write() as connection:

@@ -4,9 +4,9 @@ What does not belong here: reading feeds (`refresh`).
 """
 
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import cursors
 
@@ -24,8 +24,8 @@ class FeedPositions(StorePart):
 
     def set_position(self, server: str, clinic_id: str, feed: str, position: str) -> None:
         row = {"position": position, "updated_at": clock.now().isoformat()}
-        statement = insert(cursors).values(server=server, clinic_id=clinic_id, feed=feed, **row)
         with self.db.write() as connection:
+            statement = insert_into(connection, cursors).values(server=server, clinic_id=clinic_id, feed=feed, **row)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "feed"], set_=row)
             )

@@ -3,14 +3,36 @@
 What does not belong here: files (`warehouse.files`), the order of steps (`maintenance.key_rotation`).
 """
 
-from sqlalchemy import Connection, Row, inspect, select, text, update
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    LargeBinary,
+    Row,
+    String,
+    TableClause,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy import column as sql_column
+from sqlalchemy import table as sql_table
 
 from fullscript_pipeline.encryption import fingerprint
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.secret_cipher import Keyring
-from fullscript_pipeline.state.store_key import looks_sealed, read_key_fingerprint, write_key_fingerprint
+from fullscript_pipeline.state.store_key import (
+    begins_with_one_of,
+    looks_sealed,
+    read_key_fingerprint,
+    write_key_fingerprint,
+)
+
+_SEALED_MARKS = (b"fernet:", b"sealed:")
 
 
 def reseal_store(db: Database, keyring: Keyring, key: str) -> int:
@@ -70,14 +92,19 @@ def _stored(row: Row[tuple[object, ...]], sealed: SealedColumn) -> bytes:
 def _refuse_unlisted(connection: Connection) -> None:
     """Raises PipelineError for a sealed value in an unlisted column, which would stay under the former key."""
     listed = {sealed.name for sealed in SEALED_COLUMNS}
+    for name, rows, values in _text_columns(connection):
+        query = select(1).select_from(rows).where(begins_with_one_of(values, _SEALED_MARKS)).limit(1)
+        if name not in listed and connection.execute(query).first():
+            raise PipelineError(
+                f"The state store holds a sealed value in {name}, which this version does not know as sealed: "
+                "install the version that wrote it. Nothing was changed."
+            )
+
+
+def _text_columns(connection: Connection) -> Iterator[tuple[str, TableClause, ColumnClause[Any]]]:
+    """The name, table and column of everything that can hold a sealed value, out of the database's own schema."""
     schema = inspect(connection)
     for table in schema.get_table_names():
-        for column in schema.get_columns(table):
-            name = f"{table}.{column['name']}"
-            begins = f'CAST(substr("{column["name"]}", 1, 7) AS TEXT)'  # names out of the file's own schema
-            query = text(f"SELECT 1 FROM \"{table}\" WHERE {begins} IN ('fernet:', 'sealed:') LIMIT 1")  # noqa: S608
-            if name not in listed and connection.execute(query).first():
-                raise PipelineError(
-                    f"The state store holds a sealed value in {name}, which this version does not know as sealed: "
-                    "install the version that wrote it. Nothing was changed."
-                )
+        for found in schema.get_columns(table):
+            if isinstance(found["type"], String | LargeBinary):
+                yield f"{table}.{found['name']}", sql_table(table), sql_column(found["name"], found["type"])

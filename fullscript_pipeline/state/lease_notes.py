@@ -14,10 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fullscript_pipeline.typed_rows import typed_row
+
 _RECORD = struct.Struct("<qqd")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LeaseUsage:
     """The usage of a lease: the used permits, and when the last one was used (seconds since 1970)."""
 
@@ -59,7 +61,9 @@ def take_abandoned(folder: Path) -> Iterator[LeaseUsage]:
             finally:
                 os.close(handle)
             complete_length = len(content) - len(content) % _RECORD.size
-            yield from (LeaseUsage(*fields) for fields in _RECORD.iter_unpack(content[:complete_length]) if fields[0])
+            yield from (
+                typed_row(LeaseUsage, fields) for fields in _RECORD.iter_unpack(content[:complete_length]) if fields[0]
+            )
 
 
 def _create(path: Path) -> int:

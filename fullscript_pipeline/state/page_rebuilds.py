@@ -6,9 +6,9 @@ What does not belong here: rebuilding them (`maintenance.page_rebuild`).
 from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.event_ledger import chunks
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import owed_patients
@@ -22,7 +22,7 @@ class PageRebuildQueue(StorePart):
         with self.db.write() as connection:
             for patient in patients:
                 row = {"server": clinic.server, "clinic_id": clinic.clinic_id, "patient_id": patient}
-                connection.execute(insert(owed_patients).values(row).on_conflict_do_nothing())
+                connection.execute(insert_into(connection, owed_patients).values(row).on_conflict_do_nothing())
 
     def pending(self, clinic: ClinicRef) -> list[str]:
         """The patients whose rows and pages are queued for a rebuild."""

@@ -42,7 +42,7 @@ def purge_clinic(db: Database, keyring: Keyring, clinic: ClinicRef) -> int:
         named = facts.c.name.endswith(f":{clinic.server}:{clinic.clinic_id}", autoescape=True)
         removed += connection.execute(delete(facts).where(named)).rowcount
         removed += _drop_deliveries(connection, keyring, clinic, [clinic.clinic_id])
-    wipe_deleted(db)
+    db.erase_deleted()
     return removed
 
 
@@ -54,7 +54,7 @@ def purge_patient(db: Database, keyring: Keyring, clinic: ClinicRef, ids: Collec
             connection.execute(delete(table).where(condition)).rowcount for table, condition in _rows_of(clinic, ids)
         )
         removed += _drop_deliveries(connection, keyring, clinic, ids)
-    wipe_deleted(db)
+    db.erase_deleted()
     return removed
 
 
@@ -109,10 +109,3 @@ def _naming_deliveries(
 
 def _of_clinic_or_nobody(clinic: ClinicRef) -> ColumnElement[bool]:
     return (webhook_inbox.c.server == clinic.server) & webhook_inbox.c.clinic_id.in_([clinic.clinic_id, ""])
-
-
-def wipe_deleted(db: Database) -> None:
-    """Rewrites the file and empties the log, because SQLite keeps deleted rows in free pages and in its log."""
-    with db.outside_transactions() as connection:
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, names_people
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.json_text import parse_json
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.database import Database, insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts, purged_ids
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT
@@ -33,7 +32,7 @@ _KEYS = select(facts.c.name, facts.c.value).where(facts.c.name.startswith(KEY_FA
 _STAMP = select(func.count(), func.max(purged_ids.c.purged_at)).select_from(purged_ids)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PurgedPeople:
     """The digests of the purged people of a clinic; implements `api.PurgedIds`."""
 
@@ -69,7 +68,7 @@ class PurgeMemory(StorePart):
                     "person": person,
                     "purged_at": moment,
                 }
-                connection.execute(insert(purged_ids).values(row).on_conflict_do_nothing())
+                connection.execute(insert_into(connection, purged_ids).values(row).on_conflict_do_nothing())
 
     def forget(self, clinic: ClinicRef, patient_id: str) -> bool:
         """Forgets the person, so that the next pull may store them again. False: they were not remembered."""
@@ -88,7 +87,9 @@ class PurgeMemory(StorePart):
 
     def ids_of(self, clinic: ClinicRef) -> PurgedPeople | None:
         """The ids that must not be stored; None: none. Cheap, because a session calls it for every page."""
-        own = ClinicRef(clinic.server, clinic.clinic_id, clinic.clinic_key, clinic.region)
+        own = ClinicRef(
+            server=clinic.server, clinic_id=clinic.clinic_id, clinic_key=clinic.clinic_key, region=clinic.region
+        )
         with self.db.read() as connection:
             number, newest = connection.execute(_STAMP).one()
             if not number:
@@ -96,7 +97,7 @@ class PurgeMemory(StorePart):
             stamp, known = self._purged_cache.get(own, ((0, None), None))
             if known is None or stamp != (number, newest):
                 digests = frozenset(connection.execute(select(purged_ids.c.digest)).scalars())
-                known = PurgedPeople(own, tuple(self._keys(connection).values()), digests)
+                known = PurgedPeople(clinic=own, keys=tuple(self._keys(connection).values()), digests=digests)
                 self._purged_cache[own] = (number, newest), known
         return known
 
@@ -118,10 +119,12 @@ class PurgeMemory(StorePart):
         opened = {name.removeprefix(KEY_FACT): (name, value) for name, value in keys if self._opens(name, value)}
         with self.db.write() as connection:
             for name, value in opened.values():
-                connection.execute(insert(facts).values(name=name, value=value).on_conflict_do_nothing())
+                connection.execute(
+                    insert_into(connection, facts).values(name=name, value=value).on_conflict_do_nothing()
+                )
             for row in (row for row in rows if row[0] in opened):
                 values = dict(zip(("key_id", "digest", "person", "purged_at"), row, strict=True))
-                connection.execute(insert(purged_ids).values(values).on_conflict_do_nothing())
+                connection.execute(insert_into(connection, purged_ids).values(values).on_conflict_do_nothing())
 
         return all(row[0] in opened for row in rows)
 
@@ -143,7 +146,7 @@ class PurgeMemory(StorePart):
         key_id, key = secrets.token_hex(4), secrets.token_bytes(32)
         name = KEY_FACT + key_id
         sealed = self.keyring.seal(key.hex(), SECRET_FACT.at(name))
-        connection.execute(insert(facts).values(name=name, value=sealed))
+        connection.execute(insert_into(connection, facts).values(name=name, value=sealed))
         return key_id, key
 
 

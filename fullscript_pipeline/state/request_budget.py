@@ -1,11 +1,12 @@
-"""The request budget, counted in the state store across every process of this machine.
+"""The request budget, counted in the state store across every process that uses the store.
 
 The vendor refuses more than 5,000 requests of an app in any rolling 300 s. A process borrows a small block of permits
 (a lease), which is valid for a few seconds. The block counts against the window from the moment it is lent until 300 s
 after the last moment at which one of its permits could have been used. So the count is never below what the server can
 have seen, whenever a process dies, and costs one short transaction per block instead of one per request. A block that
 is used up, expired or not needed any more is returned with its real usage. The permits of a killed process are returned
-by the next process that is short of permits (`lease_notes` knows how many were used).
+by the next process of its machine that is short of permits (`lease_notes` knows how many were used); where the store is
+on PostgreSQL they count as used until they expire.
 
 It is fair: while others wait, no process holds more than an equal share of the window. Implements
 `api.rate_limit.Budget`. What does not belong here: the meaning of a 429.
@@ -20,10 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import Priority
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.database import Database, greater_of, insert_into
 from fullscript_pipeline.state.lease_notes import LeaseUsage, LeaseUsageFile, take_abandoned
 from fullscript_pipeline.state.schema import request_holds, request_leases, request_waiters
 
@@ -41,7 +41,7 @@ _SLOTS: dict[Priority, int] = {"present": 0, "backfill": 1}
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Lease:
     lease_id: int
     size: int
@@ -50,13 +50,14 @@ class _Lease:
     last_used_s: float
 
     def usage(self) -> LeaseUsage:
-        return LeaseUsage(self.lease_id, self.size - self.left, self.last_used_s)
+        return LeaseUsage(lease_id=self.lease_id, used=self.size - self.left, last_used_s=self.last_used_s)
 
 
 class RequestBudget:
     """At most `limit` requests in any rolling `window` seconds for one app on one server; thread-safe.
 
-    `window`, `clock` and `sleep` are for tests. Real time, never FULLSCRIPT_NOW: the server's window is real.
+    `window`, `clock` and `sleep` are for tests. Real time, never FULLSCRIPT_NOW: the server's window is real; over
+    several machines it is the time of the store.
     """
 
     def __init__(
@@ -73,8 +74,7 @@ class RequestBudget:
         self._db, self._server, self._app, self.limit = db, server, app, limit
         self._window, self._clock, self._sleep = window, clock, sleep
         self._holder = uuid.uuid4().hex
-        self._notes_folder = db.path.with_name(f"{db.path.name}.permits")
-        self._notes = LeaseUsageFile(self._notes_folder, self._holder)
+        self._notes = LeaseUsageFile(db.notes_folder, self._holder) if db.notes_folder else None
         self._block = max(1, min(_BLOCK, limit // 50))
         self._validity = max(0.5, window / 60)
         # The server counts a request a little after its permit was used: a new connection, a busy machine.
@@ -83,6 +83,8 @@ class RequestBudget:
         self._lock = threading.Lock()
         self._leases: dict[Priority, _Lease] = {}
         self._logged_s = self._looked_s = float("-inf")
+        # How far the clock that all processes count by is ahead of this machine's.
+        self._ahead_s = 0.0
 
     def acquire(self, priority: Priority) -> None:
         """Waits until one more request may be sent. A wait is logged at most every 10 s."""
@@ -92,7 +94,8 @@ class RequestBudget:
                 # Checked again: saving the lease may have taken longer than it is valid.
                 if lease := self._usable(priority):
                     lease.left -= 1
-                    self._notes.write(_SLOTS[priority], lease.usage())
+                    if self._notes:
+                        self._notes.write(_SLOTS[priority], lease.usage())
                     return
                 if wait:
                     self._log_wait(priority, wait)
@@ -100,12 +103,14 @@ class RequestBudget:
 
     def pause_requests(self, seconds: float) -> None:
         """Blocks all requests to this server for `seconds`: drops the leases here; those of others expire."""
-        until = self._clock() + seconds
-        statement = insert(request_holds).values(server=self._server, app=self._app, until_s=until)
-        later = func.max(request_holds.c.until_s, statement.excluded.until_s)
         with self._lock:
             self._leases.clear()
             with self._db.write() as connection:
+                until = self._now(self._db.seconds_ahead(connection)) + seconds
+                statement = insert_into(connection, request_holds).values(
+                    server=self._server, app=self._app, until_s=until
+                )
+                later = greater_of(connection, request_holds.c.until_s, statement.excluded.until_s)
                 connection.execute(
                     statement.on_conflict_do_update(index_elements=["server", "app"], set_={"until_s": later})
                 )
@@ -118,21 +123,22 @@ class RequestBudget:
                 with self._db.write() as connection:
                     for lease in leases:
                         self._give_back(connection, lease)
-            self._notes.close()
+            if self._notes:
+                self._notes.close()
 
     def used(self) -> int:
         """The number of requests in the window that are used or lent now, by all processes."""
         with self._db.read() as connection:
-            return self._count(connection, self._clock())
+            return self._count(connection, self._now(self._db.seconds_ahead(connection)))
 
     def held_seconds(self) -> float:
         """The remaining seconds of a pause that the server requested; 0: no pause."""
         with self._db.read() as connection:
-            return max(0.0, self._held_until(connection) - self._clock())
+            return max(0.0, self._held_until(connection) - self._now(self._db.seconds_ahead(connection)))
 
     def _usable(self, priority: Priority) -> _Lease | None:
         """The current lease, if one of its permits may be used now."""
-        lease, now = self._leases.get(priority), self._clock()
+        lease, now = self._leases.get(priority), self._clock() + self._ahead_s
         if lease is None or not lease.left or now >= lease.ends_s:
             return None
         lease.last_used_s = now
@@ -141,7 +147,7 @@ class RequestBudget:
     def _borrow(self, priority: Priority) -> float:
         """Takes a new lease and returns 0, or returns the seconds to wait before the next try."""
         with self._db.write() as connection:
-            now = self._clock()  # under the lock: waiting for it may take a while
+            now = self._now(self._db.seconds_ahead(connection))  # under the lock: waiting for it may take a while
             self._give_back(connection, self._leases.pop(priority, None))
             self._tidy(connection, now)
             permits, again_s = self._allowance(connection, priority, now)
@@ -174,6 +180,11 @@ class RequestBudget:
             free = min(free, max(1, limit // (others + 1)) - own)
         return min(self._block, free), now + self._validity / 4
 
+    def _now(self, seconds_ahead: float) -> float:
+        """The database's time, which is this many seconds ahead of ours."""
+        self._ahead_s = seconds_ahead
+        return self._clock() + seconds_ahead
+
     def _held_until(self, connection: Connection) -> float:
         held = select(request_holds.c.until_s).where(self._ours(request_holds))
         return float(connection.execute(held).scalar() or 0.0)
@@ -188,7 +199,8 @@ class RequestBudget:
             "granted_s": now,
             "counted_until_s": now + self._longest,
         }
-        return int(connection.execute(insert(request_leases).values(row)).lastrowid)
+        new = insert_into(connection, request_leases).values(row).returning(request_leases.c.lease_id)
+        return int(connection.execute(new).scalar_one())
 
     def _give_back(self, connection: Connection, lease: _Lease | None) -> None:
         if lease is not None:
@@ -201,10 +213,10 @@ class RequestBudget:
 
     def _reclaim_from_dead_processes(self, connection: Connection, now: float) -> int:
         """Returns the leases of dead processes and their number; checks only once in a while."""
-        if abs(now - self._looked_s) < self._validity:
+        if self._db.notes_folder is None or abs(now - self._looked_s) < self._validity:
             return 0
         self._looked_s = now
-        usages = list(take_abandoned(self._notes_folder))
+        usages = list(take_abandoned(self._db.notes_folder))
         for usage in usages:
             self._return(connection, usage)
         return len(usages)
@@ -213,7 +225,7 @@ class RequestBudget:
         """Registers this process as waiting. The entry expires soon, so that dead processes do not delay live ones."""
         row = {"server": self._server, "app": self._app, "lane": priority, "holder": self._holder}
         alive = {"alive_until_s": asks_again_s + min(1.0, self._validity)}
-        statement = insert(request_waiters).values(**row, **alive)
+        statement = insert_into(connection, request_waiters).values(**row, **alive)
         connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=alive))
 
     def _tidy(self, connection: Connection, now: float) -> None:

@@ -12,18 +12,18 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, select, update
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, Grant
+from fullscript_pipeline.api import ClinicRef, Grant, grant_preference
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline.state.clinics import Clinic, ClinicRecords
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants
-from fullscript_pipeline.state.token_store import GrantRecords, of_clinic, of_user, preference
+from fullscript_pipeline.state.token_store import GrantRecords, of_clinic, of_user
 
 GrantStatus = Literal["ok", "dead", "to_be_revoked"]
 TO_BE_REVOKED: GrantStatus = "to_be_revoked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClinicUser:
     """A user who connected, without the tokens.
 
@@ -112,7 +112,7 @@ def _update_clinic_status(connection: Connection, clinic: ClinicRef) -> None:
 
 
 def _worth(row: Row[Any]) -> tuple[int, int, str]:
-    return preference(row.scopes.split(), row.patients_visible, row.user_id)
+    return grant_preference(row.scopes.split(), row.patients_visible, row.user_id)
 
 
 def _user(row: Row[Any], *, is_used: bool) -> ClinicUser:

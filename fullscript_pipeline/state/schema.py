@@ -114,6 +114,14 @@ webhook_inbox = Table(
     Column("state", Text), Column("state_reason", Text), Column("tries", Integer), Column("updated_at", Text),
 )  # fmt: skip
 
+# Messages about catalog digests, for each target (url, command); the body goes when it was received.
+change_notices = Table(
+    "change_notices", metadata,
+    Column("number", Integer, primary_key=True), Column("notice_id", Text), Column("target", Text),
+    Column("region", Text), Column("day", Text), Column("body", LargeBinary), Column("tries", Integer),
+    Column("wait_until_s", Float), Column("received", Integer), Column("last_error", Text),
+)  # fmt: skip
+
 # Facts about this data directory: kind (sandbox or production), made_by_demo, ...
 facts = Table("facts", metadata, Column("name", Text, primary_key=True), Column("value", Text))
 
@@ -240,5 +248,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE clinic_choices (server TEXT NOT NULL, clinic_id TEXT NOT NULL, language TEXT, time_zone TEXT,"
         " address_time_zone TEXT, PRIMARY KEY (server, clinic_id))",
+    ),
+    (
+        "CREATE TABLE change_notices (number INTEGER PRIMARY KEY AUTOINCREMENT, notice_id TEXT NOT NULL,"
+        " target TEXT NOT NULL, region TEXT NOT NULL, day TEXT NOT NULL, body BLOB, tries INTEGER NOT NULL,"
+        " wait_until_s REAL NOT NULL, received INTEGER NOT NULL, last_error TEXT, UNIQUE (notice_id, target))",
     ),
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Row, Table
 from fullscript_pipeline.state.schema import audit_chains, facts, grants, snoozes, webhook_inbox
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """The place of a sealed value: the column, and the values of the key columns that it is bound to."""
 
@@ -25,7 +25,7 @@ class Place:
         return json.dumps([*self.column.name.split("."), *self.bound_to])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SealedColumn:
     """A column of sealed values, text or bytes; `key`: the columns of its row that a value is bound to.
 
@@ -48,7 +48,7 @@ class SealedColumn:
         """The place with these values of the key columns."""
         if len(bound_to) != len(self.key):
             raise ValueError(f"{self.name} is bound to {', '.join(self.key)}")
-        return Place(self, bound_to)
+        return Place(column=self, bound_to=bound_to)
 
     def of_row(self, row: Row[Any]) -> Place:
         """The place in a row, which must hold the key columns."""
@@ -56,14 +56,14 @@ class SealedColumn:
 
 
 _USER = ("server", "clinic_id", "user_id")
-ACCESS_TOKEN = SealedColumn(grants, "access_token", _USER)
-REFRESH_TOKEN = SealedColumn(grants, "refresh_token", _USER)
-PREVIOUS_REFRESH_TOKEN = SealedColumn(grants, "previous_refresh_token", _USER)
-WEBHOOK_BODY = SealedColumn(webhook_inbox, "body", ("server", "event_id", "integration_id"))
-AUDIT_KEY = SealedColumn(audit_chains, "sealed_key", ("chain",))
-AUDIT_HEAD = SealedColumn(audit_chains, "sealed_head", ("chain",))
-SECRET_FACT = SealedColumn(facts, "value", ("name",))
-SNOOZE_NOTE = SealedColumn(snoozes, "note", ("server", "clinic_id", "patient_id"))
+ACCESS_TOKEN = SealedColumn(table=grants, of="access_token", key=_USER)
+REFRESH_TOKEN = SealedColumn(table=grants, of="refresh_token", key=_USER)
+PREVIOUS_REFRESH_TOKEN = SealedColumn(table=grants, of="previous_refresh_token", key=_USER)
+WEBHOOK_BODY = SealedColumn(table=webhook_inbox, of="body", key=("server", "event_id", "integration_id"))
+AUDIT_KEY = SealedColumn(table=audit_chains, of="sealed_key", key=("chain",))
+AUDIT_HEAD = SealedColumn(table=audit_chains, of="sealed_head", key=("chain",))
+SECRET_FACT = SealedColumn(table=facts, of="value", key=("name",))
+SNOOZE_NOTE = SealedColumn(table=snoozes, of="note", key=("server", "clinic_id", "patient_id"))
 
 SEALED_COLUMNS = (
     ACCESS_TOKEN, REFRESH_TOKEN, PREVIOUS_REFRESH_TOKEN, WEBHOOK_BODY, AUDIT_KEY, AUDIT_HEAD, SECRET_FACT,

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Row, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline.api import ClinicRef
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import snoozes
 from fullscript_pipeline.state.sealed_columns import SNOOZE_NOTE
 from fullscript_pipeline.state.token_store import of_clinic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snooze:
     """A patient is off the call list until the day `until`, on which they are on it again."""
 
@@ -36,7 +36,9 @@ class Snoozes(StorePart):
         row = key | {"until_on": snooze.until.isoformat(), "note": note}
         with self.db.write() as connection:
             connection.execute(delete(snoozes).where(snoozes.c.until_on <= today.isoformat()))
-            connection.execute(insert(snoozes).values(row).on_conflict_do_update(index_elements=list(key), set_=row))
+            connection.execute(
+                insert_into(connection, snoozes).values(row).on_conflict_do_update(index_elements=list(key), set_=row)
+            )
 
     def remove(self, clinic: ClinicRef, patient_id: str) -> bool:
         """Deletes the patient's snooze; returns whether there was one."""
@@ -57,4 +59,4 @@ class Snoozes(StorePart):
 
     def _snooze(self, row: Row[tuple[object, ...]]) -> Snooze:
         note = self.keyring.open(row.note, SNOOZE_NOTE.of_row(row)) if row.note else None
-        return Snooze(row.patient_id, date.fromisoformat(row.until_on), note)
+        return Snooze(patient_id=row.patient_id, until=date.fromisoformat(row.until_on), note=note)

@@ -1,4 +1,4 @@
-"""The operational store as other rooms use it: one object for one SQLite file, with a part for each subject.
+"""The operational store as other rooms use it: one object for one database, with a part for each subject.
 
 State decides what to fetch, and DuckDB holds what is true. The store holds no data about patients, except the sealed
 bodies of unhandled webhooks and the snoozes of a call list. It may be behind the warehouse, never ahead. What does not
@@ -6,52 +6,61 @@ belong here: queries (a module per subject), HTTP, Dagster.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection
 
-from fullscript_pipeline.settings import WAREHOUSE_FILE
+from fullscript_pipeline.settings import WAREHOUSE_FILE, Settings
 from fullscript_pipeline.state.access_refusals import AccessRefusals
 from fullscript_pipeline.state.audit import AuditChains, AuditLog
+from fullscript_pipeline.state.change_notices import ChangeNotices
 from fullscript_pipeline.state.clinic_choices import ClinicChoiceRecords
 from fullscript_pipeline.state.clinics import ClinicRecords
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.database import Database, close_unless_opened
 from fullscript_pipeline.state.directory_facts import DirectoryFacts, record_contact_on_pages
 from fullscript_pipeline.state.event_ledger import EventLedger
 from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.feed_positions import FeedPositions
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.lab_watch import LabWatch
+from fullscript_pipeline.state.landing_days import record_landing_retention
+from fullscript_pipeline.state.opening import database_exists, open_database
 from fullscript_pipeline.state.page_rebuilds import PageRebuildQueue
-from fullscript_pipeline.state.purge import wipe_deleted
 from fullscript_pipeline.state.purged_people import PurgeMemory, without_body_about
 from fullscript_pipeline.state.request_budgets import RequestBudgets
 from fullscript_pipeline.state.revocations import RevocationRecords
 from fullscript_pipeline.state.secret_cipher import Keyring
 from fullscript_pipeline.state.snoozes import Snoozes
 from fullscript_pipeline.state.store_key import follow_key, read_key_fingerprint
+from fullscript_pipeline.state.store_move import refuse_moved_store
 from fullscript_pipeline.state.token_store import GrantRecords
 from fullscript_pipeline.state.webhook_inbox import Delivery, WebhookInbox
 
 
 class StateStore:
-    """Opens (creates, migrates) the store at `path`; threads may share it, processes open their own.
+    """Opens (creates, migrates) the store at `address`, the path of a SQLite file or an address of PostgreSQL.
 
-    `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY. `read_only` neither creates the file nor changes a row.
-    Raises ConfigurationError if the file cannot be used.
+    Threads may share it, processes open their own. `encryption_key` is the text of FULLSCRIPT_ENCRYPTION_KEY;
+    `read_only` neither creates the store nor changes a row; `data_dir` is the warehouse's folder (left out: the
+    file's). `is_moving` opens one that was moved away or is arriving, for `move_store`. Raises ConfigurationError if
+    the store cannot be used, ServiceUnavailable if it cannot be reached.
     """
 
-    def __init__(self, path: Path, encryption_key: str | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        address: Path | str,
+        encryption_key: str | None = None,
+        *,
+        read_only: bool = False,
+        data_dir: Path | None = None,
+        is_moving: bool = False,
+    ) -> None:
+        self._is_moving = is_moving
         self.keyring = Keyring(encryption_key)
-        follow = partial(follow_key, keyring=self.keyring)
-        self.db = Database(
-            path, read_only=read_only, after_upgrade=partial(self._complete_upgrade, path.parent), before_write=follow
-        )
-        with self.db.read() as connection:
-            self.keyring.use(read_key_fingerprint(connection))
+        self.data_dir = data_dir or Path(address).parent
+        self.db = self._open(address, read_only=read_only)
         self.clinics = ClinicRecords(self.db, self.keyring)
         self.tokens = GrantRecords(self.db, self.keyring)
         self.revocations = RevocationRecords(self.clinics, self.tokens)
@@ -63,11 +72,32 @@ class StateStore:
         self.page_rebuilds = PageRebuildQueue(self.db, self.keyring)
         self.labs = LabWatch(self.db, self.keyring)
         self.snoozes = Snoozes(self.db, self.keyring)
+        self.change_notices = ChangeNotices(self.db, self.keyring)
         self.purged = PurgeMemory(self.db, self.keyring)
         self.inbox = WebhookInbox(self.db, self.keyring, self._without_purged_people)
         self.facts = DirectoryFacts(self.db, self.keyring)
         self.audit = AuditLog(self.db, self.keyring)
         self.budgets = RequestBudgets(self.db)
+
+    def _open(self, address: Path | str, *, read_only: bool) -> Database:
+        database = open_database(
+            address, read_only=read_only, after_upgrade=self._complete_upgrade, before_write=self._prepare_write
+        )
+        with close_unless_opened(database), database.read() as connection:
+            self._refuse_moved_store(connection, database.place)
+            self.keyring.use(read_key_fingerprint(connection))
+        return database
+
+    @classmethod
+    def open(cls, settings: Settings, *, read_only: bool = False, is_moving: bool = False) -> Self:
+        """Opens the store that the settings name."""
+        key, folder = settings.encryption_key, settings.data_dir
+        return cls(settings.state_address, key, read_only=read_only, data_dir=folder, is_moving=is_moving)
+
+    @staticmethod
+    def exists(settings: Settings) -> bool:
+        """Whether there is a store where the settings say. Raises ServiceUnavailable if it cannot be reached."""
+        return database_exists(settings.state_address)
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +112,8 @@ class StateStore:
         return reseal_store(self.db, self.keyring, key)
 
     def wipe_deleted(self) -> None:
-        """Rewrites the file without deleted or replaced values, such as those under a former key."""
-        wipe_deleted(self.db)
+        """Rewrites the tables without deleted or replaced values, such as those under a former key."""
+        self.db.erase_deleted()
 
     def count_to_reseal(self, key: str) -> int:
         """Counts the values that are not sealed with `key`. Raises ConfigurationError if no key opens one."""
@@ -95,11 +125,21 @@ class StateStore:
         self.budgets.close()
         self.db.close()
 
-    def _complete_upgrade(self, data_dir: Path, connection: Connection, version: int) -> None:
+    def _prepare_write(self, connection: Connection) -> None:
+        """A process that has had the store open for days follows a change of its key, and ends with a moved store."""
+        self._refuse_moved_store(connection, self.db.place)
+        follow_key(connection, self.keyring)
+
+    def _refuse_moved_store(self, connection: Connection, place: str) -> None:
+        if not self._is_moving:
+            refuse_moved_store(connection, place)
+
+    def _complete_upgrade(self, connection: Connection, version: int) -> None:
         """Prepares a store that was just created or upgraded: records its key, then begins the sealed audit log."""
         # A warehouse without a store: the store was lost or moved away, and pages of an earlier version may be shared.
-        if version == 0 and not (data_dir / WAREHOUSE_FILE).exists():
+        if version == 0 and not (self.data_dir / WAREHOUSE_FILE).exists():
             record_contact_on_pages(connection)
+            record_landing_retention(connection)
         follow_key(connection, self.keyring)
         AuditChains(self.keyring).begin_log_of_upgraded_store(connection, version)
 

@@ -5,10 +5,13 @@ records no key until it is rotated. What does not belong here: encrypting (`secr
 (`key_rotation`).
 """
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
-from sqlalchemy.dialects.sqlite import insert
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Text, cast, func, select, type_coerce
 
 from fullscript_pipeline.encryption import fingerprint
+from fullscript_pipeline.state.database import insert_into
 from fullscript_pipeline.state.schema import facts
 from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColumn
 from fullscript_pipeline.state.secret_cipher import MARKS, Keyring
@@ -23,7 +26,7 @@ def read_key_fingerprint(connection: Connection) -> str | None:
 
 def write_key_fingerprint(connection: Connection, keyring: Keyring, key_fingerprint: str) -> None:
     """Records the key with this fingerprint as the store's key, and makes it active."""
-    statement = insert(facts).values(name=_FACT, value=key_fingerprint)
+    statement = insert_into(connection, facts).values(name=_FACT, value=key_fingerprint)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": key_fingerprint}))
     keyring.use(key_fingerprint)
 
@@ -44,5 +47,12 @@ def _holds_secrets(connection: Connection) -> bool:
 
 def looks_sealed(sealed: SealedColumn) -> ColumnElement[bool]:
     """The SQL condition that a value of the column was made by a keyring."""
-    begin = cast(func.substr(sealed.column, 1, len(MARKS[0])), Text)
-    return begin.in_([mark.decode() for mark in MARKS])
+    return begins_with_one_of(sealed.column, MARKS)
+
+
+def begins_with_one_of(column: ColumnElement[Any], marks: Sequence[bytes]) -> ColumnElement[bool]:
+    """The SQL condition that a value, text or bytes, begins with one of these texts of the same length."""
+    begin = func.substr(column, 1, len(marks[0]))
+    as_text = cast(begin, Text).in_([mark.decode() for mark in marks])
+    # SQLite may hold a text in a column of bytes; PostgreSQL casts bytes to their hexadecimal form.
+    return as_text | type_coerce(begin, LargeBinary).in_(marks) if isinstance(column.type, LargeBinary) else as_text

@@ -6,19 +6,18 @@ What does not belong here: when and how tokens are renewed (`api.tokens`).
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from sqlalchemy import ColumnElement, Row, Table, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import ClinicRef, Grant, RequestSummary, read_width
+from fullscript_pipeline.api import ClinicRef, Grant, RequestSummary, grant_preference
 from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.state.database import LockNotFree, insert_into
 from fullscript_pipeline.state.event_tries import reopen_unreadable
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import clinics, grants, oauth_states, token_failures
@@ -51,7 +50,7 @@ class GrantRecords(StorePart):
             row = self._row(clinic, grant, generation=(stored_generation or 0) + 1)
             if expected_generation is None or before is None or before.scopes != row["scopes"]:
                 reopen_unreadable(connection, clinic)
-            statement = insert(grants).values(row)
+            statement = insert_into(connection, grants).values(row)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["server", "clinic_id", "user_id"], set_=row)
             )
@@ -67,7 +66,9 @@ class GrantRecords(StorePart):
         Equal users are ordered by id, not by the last renewal, so that the reader does not alternate.
         """
         ok = self._grants(clinic, only_ok=True)
-        return max(ok, key=lambda grant: preference(grant.scopes, grant.patients_visible, grant.user_id), default=None)
+        return max(
+            ok, key=lambda grant: grant_preference(grant.scopes, grant.patients_visible, grant.user_id), default=None
+        )
 
     def grants(self, clinic: ClinicRef) -> list[Grant]:
         """Every grant of the clinic, including dead ones and those to be revoked."""
@@ -97,8 +98,8 @@ class GrantRecords(StorePart):
         """Records that the token endpoint failed, so that no process calls it for a while."""
         row = {"server": clinic.server, "clinic_id": clinic.clinic_id}
         failure = {"failed_s": clock.real_now().timestamp(), "asked": json.dumps(asdict(request))}
-        statement = insert(token_failures).values(**row, **failure)
         with self.db.write() as connection:
+            statement = insert_into(connection, token_failures).values(**row, **failure)
             connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=failure))
 
     def token_failure(self, clinic: ClinicRef, within: float) -> RequestSummary | None:
@@ -120,18 +121,14 @@ class GrantRecords(StorePart):
 
     @contextmanager
     def grant_lock(self, clinic: ClinicRef) -> Iterator[None]:
-        """Allows one renewal at a time for this clinic, across threads and processes. Raises Busy after five minutes.
+        """Allows one renewal at a time for this clinic, over processes and machines. Raises Busy after five minutes.
 
-        It is a file lock and not a transaction, because other rows must stay writable during the token call.
+        It is no transaction, because other rows must stay writable during the token call.
         """
-        folder = self.db.path.with_name(f"{self.db.path.name}.locks")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        name = hashlib.sha256(f"{clinic.server} {clinic.clinic_id}".encode()).hexdigest()[:24]
-        lock = FileLock(folder / f"{name}.lock", mode=0o600, poll_interval=0.02)
         try:
-            with lock.acquire(timeout=_LOCK_SECONDS):
+            with self.db.named_lock(f"{clinic.server} {clinic.clinic_id}", _LOCK_SECONDS):
                 yield
-        except Timeout:
+        except LockNotFree:
             raise Busy(
                 f"Another process has been renewing the token of clinic {clinic.clinic_key} for {_LOCK_SECONDS:.0f} s: "
                 "wait for it, or stop it, and run this again."
@@ -144,7 +141,9 @@ class GrantRecords(StorePart):
         with self.db.write() as connection:
             old = moment - 24 * OAUTH_STATE_LIFE.total_seconds()
             connection.execute(delete(oauth_states).where(oauth_states.c.created_s < old))
-            connection.execute(insert(oauth_states).values(state_hash=_hash(state), server=server, created_s=moment))
+            connection.execute(
+                insert_into(connection, oauth_states).values(state_hash=_hash(state), server=server, created_s=moment)
+            )
         return state
 
     def use_oauth_state(self, server: str, state: str) -> StateVerdict:
@@ -208,11 +207,6 @@ class GrantRecords(StorePart):
             "status_reason": None,
             "updated_at": clock.real_now().isoformat(),
         }
-
-
-def preference(scopes: Collection[str], patients_visible: int | None, user_id: str) -> tuple[int, int, str]:
-    """The sort key of the grants of a clinic; the grant with the greatest is used."""
-    return read_width(scopes), patients_visible or 0, user_id
 
 
 def of_clinic(table: Table, clinic: ClinicRef | Row[Any]) -> ColumnElement[bool]:

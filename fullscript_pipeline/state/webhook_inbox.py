@@ -13,10 +13,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.database import Database, insert_into
 from fullscript_pipeline.state.part import StorePart
 from fullscript_pipeline.state.schema import facts, webhook_inbox
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT, WEBHOOK_BODY
@@ -27,7 +26,7 @@ _PATH_FACT = "webhook_path"
 _BODY_OUT = [column for column in webhook_inbox.c if column.name != "body"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """A genuine delivery. `event_id` is `body-<hash>` if the payload has none; other missing ids are ''.
 
@@ -50,7 +49,7 @@ class Delivery:
     tries: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InboxSize:
     """The unhandled deliveries: their number, the bytes of their bodies, and when the oldest was received."""
 
@@ -82,7 +81,12 @@ class WebhookInbox(StorePart):
             rows = [_row(self.keyring, delivery, moment) for delivery in new]
             were_added = []
             for row, delivery in zip(rows, new, strict=True):
-                added = connection.execute(insert(webhook_inbox).values(row).on_conflict_do_nothing()).rowcount > 0
+                added = (
+                    connection.execute(
+                        insert_into(connection, webhook_inbox).values(row).on_conflict_do_nothing()
+                    ).rowcount
+                    > 0
+                )
                 if not added:
                     again = {"receipts": webhook_inbox.c.receipts + 1}
                     connection.execute(update(webhook_inbox).where(_this(delivery)).values(again))
@@ -106,7 +110,9 @@ class WebhookInbox(StorePart):
         query = select(func.count(), func.sum(func.length(bodies)), func.min(webhook_inbox.c.received_at))
         with self.db.read() as connection:
             row = connection.execute(query.where(webhook_inbox.c.state.in_(["received", "failed"]))).one()
-        return InboxSize(row[0], row[1] or 0, datetime.fromisoformat(row[2]) if row[2] else None)
+        return InboxSize(
+            waiting=row[0], waiting_bytes=row[1] or 0, since=datetime.fromisoformat(row[2]) if row[2] else None
+        )
 
     def mark(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
         """Records the state of these deliveries, in one transaction.
@@ -141,7 +147,9 @@ class WebhookInbox(StorePart):
         if sealed_path is None:
             with self.db.write() as connection:
                 sealed = self.keyring.seal(secrets.token_urlsafe(24), SECRET_FACT.at(_PATH_FACT))
-                connection.execute(insert(facts).values(name=_PATH_FACT, value=sealed).on_conflict_do_nothing())
+                connection.execute(
+                    insert_into(connection, facts).values(name=_PATH_FACT, value=sealed).on_conflict_do_nothing()
+                )
                 sealed_path = connection.execute(mine).scalar_one()
         return self.keyring.open(str(sealed_path), SECRET_FACT.at(_PATH_FACT))
 

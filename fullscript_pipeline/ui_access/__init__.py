@@ -5,6 +5,7 @@ runs. What does not belong here: Dagster (`orchestration.webserver` puts the lay
 """
 
 from fullscript_pipeline.ui_access.guard import Guard
+from fullscript_pipeline.ui_access.served_pages import CATALOG, REFERENCE, ServedPages
 from fullscript_pipeline.ui_access.sign_in import SignIns, make_code, new_key, read_key
 
-__all__ = ["Guard", "SignIns", "make_code", "new_key", "read_key"]
+__all__ = ["CATALOG", "REFERENCE", "Guard", "ServedPages", "SignIns", "make_code", "new_key", "read_key"]

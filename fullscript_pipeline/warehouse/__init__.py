@@ -1,6 +1,7 @@
 """Everything that speaks DuckDB: connection, landing, schema, loading, upgrades, copies."""
 
 from fullscript_pipeline.warehouse import future_stamps, lookups
+from fullscript_pipeline.warehouse.attachment import lock_is_free
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse_error
 from fullscript_pipeline.warehouse.future_stamps import count_future
@@ -33,6 +34,7 @@ __all__ = [
     "count_future",
     "future_stamps",
     "keyed_line",
+    "lock_is_free",
     "lookups",
     "make_line",
     "no_warehouse_error",

@@ -1,12 +1,11 @@
-"""Opens the warehouse: one DuckDB instance per process, with the file attached only while it is read or written.
+"""Opens the warehouse: one DuckDB instance per process, with the file attached while it is read or written.
 
 Every attach, also of a reader, first takes a cross-process file lock with a bounded wait: while one process has a
-DuckDB file open for writing, no other process can even read it. Pages are fetched with no file attached. What does not
-belong here: tables, the SQL of a load, anything that fetches.
+DuckDB file open for writing, no other process can even read it. Between two uses the file stays attached only while no
+other process waits (`attachment`). What does not belong here: tables, the SQL of a load, anything that fetches.
 """
 
 import importlib.util
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
 
-from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import private_files
-from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.warehouse import duckdb_errors, memory
+from fullscript_pipeline.warehouse.attachment import ALIAS, WARN_AFTER_SECONDS, Attachment, WarehouseLock
 
 MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
-# After this long a wait is logged, so that a person at a terminal knows why nothing happens.
-WARN_AFTER_SECONDS = 2.0
-_ALIAS = "warehouse"
-_log = logging.getLogger(__name__)
 
 
 def _httpfs_extension() -> Path:
@@ -66,15 +60,14 @@ class Warehouse:
         self._temp_dir = temp_dir or path.parent / "tmp"
         self._key = encryption_key
         self._lock_wait = lock_wait
-        self._lock = FileLock(str(path) + ".lock", mode=0o600)
-        self._holder = Path(str(path) + ".holder")
-        self._instance: duckdb.DuckDBPyConnection | None = None
-        self._guard = threading.RLock()
+        self._lock = WarehouseLock(path, lock_wait)
+        self._opening = threading.Lock()
+        self._attachment: Attachment | None = None
 
     def sibling(self, path: Path, encryption_key: str | None) -> "Warehouse":
         """Returns another file, opened through the same DuckDB instance: a new instance takes a tenth of a second."""
         opened = Warehouse(path, encryption_key, lock_wait=self._lock_wait, temp_dir=self._temp_dir)
-        opened._instance, opened._guard = self._connection(), self._guard
+        opened._attachment = self._instance()
         return opened
 
     @property
@@ -96,16 +89,18 @@ class Warehouse:
     @contextmanager
     def read_unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """As `read()`, for a file that no process writes (a backup). Takes no lock and creates no files next to it."""
-        with self._guard, private_files():
-            con = self._connection()
-            self._attach(con, read_only=True)
+        instance = self._instance()
+        with instance.guard, private_files():
+            instance.detach()
+            instance.detach_elsewhere(self.path)
+            self._attach(instance.con, read_only=True)
             try:
                 with self._explain_damage():
-                    memory.set_usual_limit(con)
-                    yield con
+                    memory.set_usual_limit(instance.con)
+                    yield instance.con
             finally:
-                con.execute("USE memory")
-                con.execute(f"DETACH {_ALIAS}")
+                instance.con.execute("USE memory")
+                instance.con.execute(f"DETACH {ALIAS}")
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -128,11 +123,19 @@ class Warehouse:
     @contextmanager
     def exclusive_file(self, *, checkpointed: bool = True) -> Iterator[Path]:
         """Yields the path, with the file locked and detached, to copy or replace it (`file_copies`)."""
-        with self._guard, self._exclusively():
-            if checkpointed and self.exists():
-                with self._attached(read_only=False) as con:
-                    con.execute(f"CHECKPOINT {_ALIAS}")
-            yield self.path
+        instance = self._instance()
+        with instance.guard:
+            instance.detach()
+            instance.detach_elsewhere(self.path)
+            self._lock.acquire()
+            try:
+                if checkpointed and self.exists():
+                    with self._attached(read_only=False) as con:
+                        con.execute(f"CHECKPOINT {ALIAS}")
+                    instance.detach()
+                yield self.path
+            finally:
+                self._lock.release()
 
     @contextmanager
     def read_with_target(
@@ -150,7 +153,7 @@ class Warehouse:
                 con.execute(f"ATTACH {_quoted(path)} AS target{clause}")
                 yield con
             finally:
-                con.execute(f"USE {_ALIAS}")
+                con.execute(f"USE {ALIAS}")
                 con.execute("DETACH DATABASE IF EXISTS target")
 
     @contextmanager
@@ -164,81 +167,59 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        # Readers too: DuckDB spills to files what does not fit into memory.
-        with self._guard, self._exclusively(), private_files():
-            con = self._connection()
-            self._attach(con, read_only=read_only)
+        # Readers too make files private: DuckDB spills to files what does not fit into memory.
+        instance = self._instance()
+        with self._explain_damage(), instance.guard, private_files():
+            con = instance.con
+            if not instance.is_attached(self.path, read_only=read_only):
+                instance.take(
+                    self.path, self._lock, lambda: self._attach(con, read_only=read_only), read_only=read_only
+                )
             try:
-                with self._explain_damage():
-                    memory.set_usual_limit(con)
-                    yield con
-            finally:
+                con.execute(f"USE {ALIAS}")
+                if instance.has_new_rows:
+                    instance.is_large = memory.set_usual_limit(con) > memory.USUAL_MB
+                instance.has_new_rows = not read_only
+                yield con
                 con.execute("USE memory")
-                con.execute(f"DETACH {_ALIAS}")
+            except BaseException:
+                instance.detach()
+                raise
+            instance.keep()
 
-    @contextmanager
-    def _exclusively(self) -> Iterator[None]:
-        try:
-            self._lock.acquire(timeout=min(WARN_AFTER_SECONDS, self._lock_wait), poll_interval=0.05)
-        except Timeout:
-            self._warn_of_wait(f"process {self._holder_name()}")
-        try:
-            if not self._lock.is_locked:
-                self._lock.acquire(timeout=self._lock_wait, poll_interval=0.05)
-        except Timeout:
-            raise Busy(
-                f"The warehouse {self.path} is held by process {self._holder_name()} and was not free within "
-                f"{self._lock_wait:.0f} s; let that process finish or stop it, then try again."
-            ) from None
-        try:
-            self._holder.touch(mode=0o600)
-            self._holder.write_text(str(ProcessIdentity.current()))
-            yield
-        finally:
-            self._lock.release()
+    def _instance(self) -> Attachment:
+        with self._opening:
+            if self._attachment is None:
+                self._attachment = Attachment(self._connect())
+            return self._attachment
 
-    def _warn_of_wait(self, holder: str) -> None:
-        _log.warning("waiting up to %.0f s for the warehouse, which %s holds ...", self._lock_wait, holder)
-
-    def _holder_name(self) -> str:
-        try:
-            recorded = self._holder.read_text()
-        except OSError:
-            return "unknown"
-        holder = ProcessIdentity.parse(recorded)
-        if holder is None:
-            return recorded or "unknown"
-        return f"{holder.pid} (of another container or machine)" if holder.is_alive() is None else str(holder.pid)
-
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        if self._instance is None:
-            self._temp_dir.mkdir(mode=0o700, exist_ok=True)
-            con = duckdb.connect(
-                ":memory:",
-                config={
-                    "autoinstall_known_extensions": "false",
-                    "autoload_known_extensions": "false",
-                    "threads": "1",
-                    "memory_limit": MEMORY_LIMIT,
-                    "temp_directory": str(self._temp_dir),
-                    "temp_file_encryption": "true" if self._key else "false",
-                },
-            )
-            con.execute("SET TimeZone = 'UTC'")
-            # DuckDB turns it on when it takes the process for a prompt (a forked one, too), and prints into our output.
-            con.execute("SET enable_progress_bar = false")
-            if self._key:
-                con.execute(f"LOAD {_quoted(_httpfs_extension())}")
-            self._instance = con
-        return self._instance
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        self._temp_dir.mkdir(mode=0o700, exist_ok=True)
+        con = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "threads": "1",
+                "memory_limit": MEMORY_LIMIT,
+                "temp_directory": str(self._temp_dir),
+                "temp_file_encryption": "true" if self._key else "false",
+            },
+        )
+        con.execute("SET TimeZone = 'UTC'")
+        # DuckDB turns it on when it takes the process for a prompt (a forked one, too), and prints into our output.
+        con.execute("SET enable_progress_bar = false")
+        if self._key:
+            con.execute(f"LOAD {_quoted(_httpfs_extension())}")
+        return con
 
     def _attach(self, con: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         options = [f"ENCRYPTION_KEY {_quoted_key(self._key)}"] if self._key else []
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""
-        self._retry_until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {_ALIAS}{clause}"))
-        con.execute(f"USE {_ALIAS}")
+        self._retry_until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {ALIAS}{clause}"))
+        con.execute(f"USE {ALIAS}")
 
     def _retry_until_free(self, attach: Callable[[], object]) -> None:
         """Retries while a program that ignores our lock (a notebook, the DuckDB shell) has the file open."""
@@ -252,7 +233,7 @@ class Warehouse:
                     raise duckdb_errors.unreadable_file_error(self.path, error) from None
                 if not has_warned and time.monotonic() > began + WARN_AFTER_SECONDS:
                     has_warned = True
-                    self._warn_of_wait(duckdb_errors.holder_name_in(error))
+                    self._lock.warn_of_wait(duckdb_errors.holder_name_in(error))
                 if time.monotonic() > began + self._lock_wait:
                     raise duckdb_errors.open_elsewhere_error(self.path, error) from None
                 time.sleep(0.2)

@@ -37,9 +37,9 @@ _RECREATED = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StampColumn:
-    """A column that holds times (or days) of ours."""
+    """A column whose times (or days) the pipeline sets, not the vendor."""
 
     table: str
     name: str
@@ -54,7 +54,7 @@ def stamp_columns(con: duckdb.DuckDBPyConnection) -> list[StampColumn]:
     """Every such column of this file. Due times (`next_...`) are left out: they may lie in the future."""
     vendors = {(table.stored_in, column.name) for table in ALL_TABLES for column in table.columns} - _OURS
     return [
-        StampColumn(table, name, is_day)
+        StampColumn(table=table, name=name, is_day=is_day)
         for table, name, is_day in con.execute(_COLUMNS).fetchall()
         if (table, name) not in vendors and table not in _COMPUTED and not name.startswith("next_")
     ]

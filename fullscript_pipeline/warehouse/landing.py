@@ -56,7 +56,7 @@ class Line(NamedTuple):
     record: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Envelope:
     """Where an answer came from.
 
@@ -72,7 +72,7 @@ class Envelope:
     seen_as: Sequence[tuple[str | None, Sequence[str]]] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """The request that a frame answers, so that a resumed pull does not fetch the page again.
 

@@ -39,6 +39,36 @@ def row_counts(con: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[st
     return {name: int(row[0]) for name, row in counts.items() if row}
 
 
+def owned_row_counts(
+    con: duckdb.DuckDBPyConnection, tables: Iterable[str], *, column: str, value: str
+) -> dict[str, int]:
+    """Counts the rows with this value in `column`, of each of the tables that have it."""
+    having = con.execute(
+        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_columns() WHERE column_name = ?", [column]
+    ).fetchall()
+    known = {name for (name,) in having}
+    counts = {
+        name: con.execute(f"SELECT count(*) FROM {name} WHERE {column} = ?", [value]).fetchone()
+        for name in tables
+        if name in known
+    }
+    return {name: int(row[0]) for name, row in counts.items() if row}
+
+
+def content_digest(
+    con: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, clinic: str, region: str
+) -> list[tuple[str, int, int | None]]:
+    """Of each table the number of rows of the clinic or its region, and the sum of their hashes."""
+    sums = []
+    for table in tables:
+        stamps = "valid_from, valid_to, known_at, removed_at" if table.history else "observed_at, removed_at"
+        sums.append(
+            f"SELECT '{table.name}', count(*), sum(hash({', '.join(table.key_columns)}, content_hash, {stamps})) "
+            f"FROM {table.stored_in} WHERE {table.scope_column} = ${table.scope}"
+        )
+    return con.execute(" UNION ALL ".join(sums), {"clinic": clinic, "region": region}).fetchall()
+
+
 def rows_in(file: Warehouse) -> int:
     """Counts the rows of all tables of a copy together."""
     with file.read_unlocked() as con:

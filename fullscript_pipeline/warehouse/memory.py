@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import duckdb
 
-from fullscript_pipeline.duckdb_memory import set_memory_limit
+from fullscript_pipeline.duckdb_memory import release_memory, set_memory_limit
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.landing import Size
 
@@ -23,6 +23,8 @@ LEFT_MB = 100
 LOAD_MB = 80
 MOST_MB = 1_500
 LONG_LIST = 300_000
+# MB in use that need no look at what of them can be released, which costs four milliseconds.
+LITTLE_MB = 16
 # Bytes of the list of deleted rows of one block of VECTOR rows, rounded up.
 _DELETED_LIST = 17_500
 _ALLOWED = "mb_allowed"
@@ -41,31 +43,43 @@ def needed_megabytes(table: Table, size: Size) -> int:
     return min(LOAD_MB + of_arriving, MOST_MB)
 
 
-def set_usual_limit(con: duckdb.DuckDBPyConnection) -> None:
-    """Sets the limit that holds between loads, for the attached file."""
-    _limit(con, max(USUAL_MB, LEFT_MB + _megabytes_for_deleted(con)))
+def set_usual_limit(con: duckdb.DuckDBPyConnection) -> int:
+    """Sets the limit that holds between loads, for the attached file; returns it in MB."""
+    megabytes = max(USUAL_MB, LEFT_MB + _megabytes_for_deleted(con))
+    _limit(con, megabytes)
+    return megabytes
 
 
 @contextmanager
 def memory_limit_for_load(con: duckdb.DuckDBPyConnection, table: Table, size: Size) -> Iterator[None]:
-    """Within the block, DuckDB may use what a load of the table needs in addition to what the transaction holds."""
-    _allow(con, needed_megabytes(table, size) + _held_megabytes(con) + _megabytes_for_deleted(con, table))
+    """Within the block, DuckDB may use what a load of the table needs in addition to what the transaction holds.
+
+    A load that needs no more than the usual limit leaves it as it is.
+    """
+    held = _used_megabytes(con)
+    if must_release := held > LITTLE_MB:
+        release_memory(con)
+        held = _used_megabytes(con)
+    _allow(con, needed_megabytes(table, size) + held + _megabytes_for_deleted(con, table))
     try:
         yield
     finally:
         # After an error the transaction accepts no statement; the original error must be raised, not this one.
         with suppress(duckdb.TransactionException):
-            set_usual_limit(con)
+            if must_release or _allowed(con) > USUAL_MB:
+                set_usual_limit(con)
 
 
 def allow_more(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Raises the limit within a load by what another written table needs."""
-    _allow(con, _allowed(con) + _megabytes_for_deleted(con, table))
+    if more := _megabytes_for_deleted(con, table):
+        _allow(con, _allowed(con) + more)
 
 
 def _allow(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
     con.execute(f"SET VARIABLE {_ALLOWED} = {megabytes}")
-    _limit(con, megabytes)
+    if megabytes > USUAL_MB:
+        _limit(con, megabytes)
 
 
 def _allowed(con: duckdb.DuckDBPyConnection) -> int:
@@ -77,18 +91,9 @@ def _limit(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
     set_memory_limit(con, f"{megabytes}MB")
 
 
-def _release_memory(con: duckdb.DuckDBPyConnection) -> None:
-    """Makes DuckDB release all memory that it can read again or spill."""
-    with suppress(duckdb.OutOfMemoryException), con.cursor() as cursor:
-        cursor.execute("SET memory_limit = '1MB'")
-        cursor.execute(f"SET memory_limit = '{USUAL_MB}MB'")
-
-
-def _held_megabytes(con: duckdb.DuckDBPyConnection) -> int:
-    """The MB that earlier statements of the transaction hold until it ends."""
-    _release_memory(con)
-    (held,) = con.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone() or (0,)
-    return int(held) // 10**6
+def _used_megabytes(con: duckdb.DuckDBPyConnection) -> int:
+    (used,) = con.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone() or (0,)
+    return int(used) // 10**6
 
 
 def _megabytes_for_deleted(con: duckdb.DuckDBPyConnection, table: Table | None = None) -> int:

@@ -12,7 +12,7 @@ from fullscript_pipeline.settings import ServerSettings, Settings, encryption_ke
 from fullscript_pipeline.state import StateStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WebhookEndpoint:
     """The webhook endpoint of a server. `path` holds a secret; only `server` may be shown or logged."""
 
@@ -38,7 +38,9 @@ def configured_endpoints(settings: Settings, store: StateStore) -> tuple[list[We
             continue
         path = f"/hooks/{store.inbox.webhook_path()}/{server.name}"
         keys = tuple(key.encode() for key in server.webhook_signature_keys)
-        endpoints.append(WebhookEndpoint(server.name, path, server.webhook_challenge_token or "", keys))
+        endpoints.append(
+            WebhookEndpoint(server=server.name, path=path, challenge=server.webhook_challenge_token or "", keys=keys)
+        )
     if not endpoints:
         raise ConfigurationError(_nothing(notes))
     return endpoints, notes

@@ -22,7 +22,7 @@ plain <- function(cma, world, name) {
   data.frame(world = world, patient = cma$patient, measure = name, value = cma$CMA)
 }
 rows <- list()
-for (world in c("one dose", "doses")) {
+for (world in c("one dose", "doses", "doses before")) {
   rows <- c(rows, list(measured(CMA7, world, "pdc_min"), measured(CMA6, world, "pdc_since_first_order"),
     measured(CMA5, world, "cma5"), plain(CMA1, world, "cma1"), plain(CMA2, world, "cma2")))
 }

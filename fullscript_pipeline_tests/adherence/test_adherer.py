@@ -1,8 +1,9 @@
-"""The same figures as AdhereR 0.8.1, the field's reference implementation, on 160 random histories.
+"""The same figures as AdhereR 0.8.1, the field's reference implementation, on 240 random histories.
 
 adherer_measures.csv was made from adherer_events.csv by adherer.R with that package; the histories have carry-in, early
-refills, gaps and (half of them) doses that change with an order inside the window. AdhereR and this program count a
-fill on the window's end differently (the method says so), so there is none.
+refills, gaps and doses that change with an order: in the first third never, in the second inside the window, in the
+last before it too. AdhereR and this program count a fill on the window's end differently (the method
+says so), so there is none.
 """
 
 from datetime import date, timedelta
@@ -49,7 +50,7 @@ def both() -> pd.DataFrame:
 @pytest.mark.parametrize("name", ["pdc_min", "pdc_since_first_order", "cma5", "cma1", "cma2"])
 def test_the_figure_is_adherers(both: pd.DataFrame, name: str) -> None:
     pairs = both[both["measure"] == name]
-    assert len(pairs) == 160
+    assert len(pairs) == 240
     assert (pairs["value"].isna() == pairs["ours"].isna()).all()
     assert pairs["value"].notna().sum() > 140
     assert pairs["value"].nunique() > 80

@@ -90,17 +90,19 @@ def test_units_that_leave_doubt(amount: str, format: str, why: str) -> None:
 def test_a_refusal_quotes_what_is_written_and_names_what_was_not_understood() -> None:
     dosage = parse_dosage("1 Tablet (12.5 mg)", "Once per Day with Stardust", "2 weeks")
     assert dosage.status == "unparsable"
-    assert dosage.reason == 'the frequency "Once per Day with Stardust": not understood: Stardust'
-    assert (dosage.not_understood, dosage.problem) == (("Stardust",), "not understood")
+    assert dosage.reason == '"Stardust" is not understood (the frequency "Once per Day with Stardust")'
+    assert (dosage.not_understood, dosage.problem) == (("Stardust",), '"Stardust" is not understood')
     assert (dosage.duration_kind, dosage.duration_days) == ("finite", 14)
     twice = parse_dosage("1-2", "1-2 daily")
-    assert twice.reason == 'the amount "1-2", the frequency "1-2 daily": the count may be said twice'
+    assert twice.reason == 'the count may be said twice (the amount "1-2", the frequency "1-2 daily")'
 
 
 def test_a_bracket_with_a_strength_changes_nothing_and_is_never_misquoted() -> None:
     assert rate(parse_dosage("1 tablet (12.5 mg)", "daily")) == "1"
     refused = parse_dosage("1 tablet (12.5 moons)", "daily")
-    assert refused.reason == 'the amount "1 tablet (12.5 moons)": not understood: moons'
+    assert refused.reason == '"moons" is not understood (the amount "1 tablet (12.5 moons)")'
+    several = parse_dosage("1 tablet", "once per day, blah  blah, or zap")
+    assert several.problem == '"blah  blah" and "zap" are not understood'
 
 
 @pytest.mark.parametrize("text", ["once per day " * 20, "1" * 300])

@@ -4,7 +4,7 @@ vocabulary holds never becomes a number."""
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fullscript_pipeline.adherence import Dosage, parse_dosage
@@ -13,6 +13,8 @@ from fullscript_pipeline.adherence.dosage.tokens import tokenize
 from fullscript_pipeline_tests.helpers.dosage_tables import NAMES, Row, read, table
 
 ROWS = [row for name in NAMES for row in table(name)]
+# A unit that was cut from its number.
+CUT = Row(texts=("two", "tablets, twice daily", "", "tablet", ""), right=("4",), length="", is_flagged=False)
 READ = [row for row in ROWS if read(row).status != "unparsable"]
 
 _WIDE = {ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)}
@@ -81,6 +83,7 @@ UNKNOWN = st.text("bcdfghjklmnpqrstvwxz", min_size=4, max_size=9).filter(lambda 
 
 @settings(deadline=None)
 @given(st.sampled_from(ROWS), UNKNOWN, st.integers(0, 2), st.integers(0, 12))
+@example(CUT, "bbbb", 2, 0)
 def test_a_word_of_no_vocabulary_never_makes_a_number(row: Row, word: str, field: int, place: int) -> None:
     texts = list(row.texts)
     words = texts[field].split()

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from fullscript_pipeline.adherence import recount_statuses
 from fullscript_pipeline.settings import AdherencePolicy
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line, noon
 
@@ -112,6 +113,23 @@ def test_a_day_is_counted_by_status_without_older_plans(clinic: Clinic) -> None:
     ]
 
 
+def test_the_day_is_counted_again_when_rows_are_erased_and_earlier_days_stay(clinic: Clinic) -> None:
+    clinic.insert("core.patients", clinic_id="c1", patient_id="p2")
+    clinic.plan([line()])
+    clinic.plan([line()], plan_id="t2", patient_id="p2")
+    clinic.order(date(2026, 1, 5))
+    clinic.rows(date(2026, 1, 7))
+    clinic.rows(AS_OF)
+    before = [row for row in clinic.table("adherence_daily") if row["day"] < AS_OF]
+    clinic.con.execute("DELETE FROM marts.adherence WHERE patient_id = 'p2'")
+    recount_statuses(clinic.con, "c1")
+    after = {"clinic_id": "c1", "day": AS_OF, "status": "covered", "count": 1}
+    assert clinic.table("adherence_daily") == [*before, after]
+    clinic.con.execute("DELETE FROM marts.adherence")
+    recount_statuses(clinic.con, "c1")
+    assert clinic.table("adherence_daily") == []
+
+
 def test_the_verdicts_of_a_patient_are_spells_of_days_and_a_day_made_again_leaves_one(clinic: Clinic) -> None:
     clinic.plan([line()])
     for day in (date(2026, 1, 7), AS_OF, AS_OF):
@@ -156,6 +174,8 @@ def test_every_patient_has_one_row_with_the_most_urgent_product_and_whom_to_call
         "7",
     )
     assert (child["products"], child["days_waiting"]) == (2, 100)
+    spells = {row["patient_id"]: row["verdict"] for row in clinic.table("patient_verdicts")}
+    assert spells == {"child": child["worst_verdict"]}
     assert (mia["worst_status"], mia["next_step"], mia["products"], mia["labs_to_act_on"]) == (None, "none", 0, 0)
     assert {row["guardian_patient_id"] for row in clinic.table("adherence")} == {"p1"}
 

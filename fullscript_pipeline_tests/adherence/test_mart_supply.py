@@ -193,7 +193,25 @@ DOSES: list[tuple[str, dict[str, str | None], tuple[object, str | None], dict[st
     ("drops against millilitres", {"format": "drop"}, (30, "mL"), {"measurable": "unit_mismatch", "pdc_min": None}),
     ("scoops against grams", {"format": "scoop"}, (300, "g"), {"measurable": "unit_mismatch", "pdc_min": None}),
     ("capsules against tablets", {}, (60, "tablets"), {"measurable": "unit_mismatch", "pdc_min": None}),
-    ("a dose without a unit", {"format": None}, (60, "capsules"), {"measurable": "unit_mismatch", "pdc_min": None}),
+    (
+        "a dose without a unit counts what the pack holds",
+        {"format": None},
+        (60, "capsules"),
+        {"measurable": "ok", "unit": "capsule", "flags": ["assumed_unit"]},
+    ),
+    (
+        "more than anybody takes at a time",
+        {"amount": "13", "format": None},
+        (60, "capsules"),
+        {"measurable": "unit_mismatch"},
+    ),
+    ("but not of a powder", {"format": None}, (300, "g"), {"measurable": "unit_mismatch", "pdc_min": None}),
+    (
+        "nor beside a strength",
+        {"format": None, "additional_info": "500 mg each"},
+        (60, "capsules"),
+        {"measurable": "unit_mismatch", "pdc_min": None},
+    ),
     ("a powder is no unit", {"format": "powder"}, (300, "powder"), {"measurable": "unit_mismatch", "pdc_min": None}),
     (
         "one pack lasts 2 days",

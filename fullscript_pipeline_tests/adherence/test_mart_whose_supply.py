@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fullscript_pipeline.adherence import related_patients
+from fullscript_pipeline.adherence import mart, related_patients
 from fullscript_pipeline_tests.helpers.adherence_clinic import Clinic, line
 
 START = date(2025, 10, 1)
@@ -183,3 +183,14 @@ def test_what_was_merged_into_another_patient_is_theirs(clinic: Clinic) -> None:
     clinic.con.execute("UPDATE core.orders SET patient_id = 'ben' WHERE patient_id = 'else'")
     ben = rows_of(clinic)["of-ben"]
     assert (ben["orders"], ben["flags"], ben["pdc_min"]) == (1, [], 0.3)
+
+
+def test_a_clinic_computed_in_many_batches_has_the_rows_of_one(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each patient alone: also what a guardian ordered for another, and what several people share."""
+    clinic.plan([line()], plan_id="of-guardian", patient_id="guardian")
+    for day, plans in ((0, ["of-ann"]), (20, ["of-ann", "of-ben"]), (40, ["of-guardian"]), (60, [])):
+        clinic.order(START + timedelta(days=day), patient_id="guardian", treatment_plan_ids=plans)
+    in_one = clinic.rows(AS_OF)
+    monkeypatch.setattr(mart, "ORDERS_PER_BATCH", 1)
+    assert clinic.rows(AS_OF) == in_one
+    assert len(in_one) == 3

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.check_all
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AllClinics, date]]:
     folder: Path = tmp_path_factory.mktemp("world")
-    with connected_pipeline(folder, patients=60, products=60) as connected:
+    with connected_pipeline(folder, patients=200, products=320) as connected:
         cell = AllClinics(connected)
         cell.pull_everything()
         migrate(cell.warehouse, mart_ddl())
@@ -49,8 +49,25 @@ def table(con: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
 def test_the_arithmetic_of_every_measured_row_closes(world: tuple[AllClinics, date]) -> None:
     with world[0].warehouse.read() as con:
         rows = table(con, "adherence")
-        assert sum(row["pdc_min"] is not None for row in rows) > 100
+        assert sum(row["pdc_min"] is not None for row in rows) > 500
         assert faults(rows, table(con, "adherence_dose_periods")) == []
+
+
+def test_the_world_has_plans_bought_by_others_in_other_sizes_and_issued_again(world: tuple[AllClinics, date]) -> None:
+    with world[0].warehouse.read() as con:
+        rows = table(con, "adherence")
+        (other_sizes,) = con.execute(
+            """SELECT count(DISTINCT o.order_id) FROM core.orders o
+            JOIN core.order_line_items i USING (clinic_id, order_id) JOIN core.variants v USING (variant_id)
+            JOIN marts.adherence a ON a.clinic_id = o.clinic_id AND a.product_id = v.product_id
+                AND list_contains(o.treatment_plan_ids, a.treatment_plan_id)
+            WHERE NOT list_contains(a.variant_ids, i.variant_id) AND a.orders > 0"""
+        ).fetchone() or (0,)
+    assert other_sizes > 3
+    for flag in ("ordered_by_guardian", "ordered_by_another"):
+        assert sum(flag in row["flags"] for row in rows) > 3, flag
+        assert not [row for row in rows if flag in row["flags"] and row["verdict"] == "never_ordered"]
+    assert sum(row["continued_by"] is not None for row in rows) > 3
 
 
 def test_every_product_of_a_patient_has_one_current_plan_and_every_other_one_that_began_is_told(
@@ -63,6 +80,13 @@ def test_every_product_of_a_patient_has_one_current_plan_and_every_other_one_tha
     assert set(current) == {(row["clinic_id"], row["patient_id"], row["product_id"]) for row in rows}
     plans = {(row["treatment_plan_id"], row["product_id"]) for row in rows}
     assert all((row["continued_by"], row["product_id"]) in plans for row in rows if row["continued_by"])
+
+
+def test_the_verdict_kept_for_a_patient_is_the_one_that_their_row_shows(world: tuple[AllClinics, date]) -> None:
+    with world[0].warehouse.read() as con:
+        patients, spells = table(con, "patients"), table(con, "patient_verdicts")
+    shown = {row["patient_id"]: row["worst_verdict"] for row in patients if row["worst_verdict"]}
+    assert {row["patient_id"]: row["verdict"] for row in spells if row["until"] is None} == shown
 
 
 def test_late_due_and_left_are_of_one_reference_day(world: tuple[AllClinics, date]) -> None:

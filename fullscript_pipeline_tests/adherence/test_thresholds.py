@@ -38,8 +38,9 @@ def test_every_threshold_is_a_setting_and_stands_on_the_page(monkeypatch: pytest
     for variable, (_, text, _) in VARIABLES.items():
         monkeypatch.setenv(variable, text)
     found = load_settings().adherence
-    assert asdict(found) == {name: value for name, _, value in VARIABLES.values()}
-    assert {one.name for one in fields(AdherencePolicy)} == {name for name, _, _ in VARIABLES.values()}
+    # The only one that is no threshold: a row that it concerns says so itself.
+    assert asdict(found) == {name: value for name, _, value in VARIABLES.values()} | {"assume_pack_unit": True}
+    assert {one.name for one in fields(AdherencePolicy)} == set(asdict(found))
     sentence = ReportPolicy.of(found).sentence(ENGLISH)
     assert all(f" {text} " in sentence for _, text, _ in VARIABLES.values()), sentence
 
@@ -50,6 +51,14 @@ def test_a_threshold_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv(variable, text)
     with pytest.raises(ConfigurationError, match=variable):
         load_settings()
+
+
+def test_a_dose_without_a_unit_is_not_measured_where_nothing_may_be_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_ASSUME_PACK_UNIT", "off")
+    clinic = Clinic()
+    clinic.plan([line(dosage={"format": None})])
+    assert clinic.row(date(2026, 11, 22), policy=load_settings().adherence)["measurable"] == "unit_mismatch"
+    assert clinic.row(date(2026, 11, 22))["measurable"] == "ok"
 
 
 def test_late_beyond_a_long_gap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

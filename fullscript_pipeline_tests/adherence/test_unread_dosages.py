@@ -32,6 +32,6 @@ def test_texts_are_grouped_by_what_was_not_understood() -> None:
         clinic.plan([line(dosage={"frequency": frequency})], plan_id=f"plan-{number}")
     groups = group_by_reason(unread_dosages(clinic.con, ["c1"]))
     assert [(group.lines, group.texts, group.example.reason.casefold()) for group in groups] == [
-        (2, 2, "not understood: moonlight"),
-        (1, 1, "not understood: sparkling"),
+        (2, 2, '"moonlight" is not understood'),
+        (1, 1, '"sparkling" is not understood'),
     ]

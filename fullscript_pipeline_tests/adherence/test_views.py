@@ -1,5 +1,6 @@
 """The marts made of marts.adherence: they agree with it, and each leaves nobody out."""
 
+import math
 from datetime import date, timedelta
 
 import pytest
@@ -28,7 +29,17 @@ def clinic() -> Clinic:
 
 def test_runout_names_who_runs_out_within_thirty_days_and_when(clinic: Clinic) -> None:
     (row,) = clinic.table("runout")
-    assert (row["patient_id"], row["run_out_on"], row["days_left"]) == ("soon", date(2026, 2, 9), 10)
+    assert (row["patient_id"], row["run_out_on"], row["days_left"]) == ("soon", date(2026, 2, 9), 9)
+
+
+def test_days_left_are_the_whole_days_that_what_is_on_hand_lasts(clinic: Clinic) -> None:
+    """60 capsules at 7 a day, one day used: 7 4/7 days are left, so 7 more days are covered."""
+    clinic.plan([line(dosage={"amount": "7"})], plan_id="t6", patient_id="today")
+    clinic.order(AS_OF, "zinc-60", patient_id="today")
+    clinic.rows(AS_OF)
+    rows = clinic.table("runout")
+    assert {row["patient_id"]: row["days_left"] for row in rows} == {"soon": 9, "today": 7}
+    assert all(row["days_left"] == math.floor(row["on_hand_days"]) for row in rows)
 
 
 def test_not_ordered_tells_old_plans_from_new_ones_with_their_age(clinic: Clinic) -> None:

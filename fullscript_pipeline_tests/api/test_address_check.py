@@ -12,7 +12,7 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.servers import SERVERS
 from fullscript_pipeline.settings import ServerSettings
 from fullscript_pipeline_tests.helpers.command_runs import Run
-from fullscript_pipeline_tests.helpers.connected_clinic import free_redirect_uri
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.pipeline import environment
 from fullscript_pipeline_tests.helpers.sandbox_server import running_sandbox
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
@@ -23,7 +23,15 @@ PAGE = b"<html>welcome</html>"
 
 def _server(url: str, name: str = "us-snd", **changes: str) -> ServerSettings:
     api_url, sign_in = changes.get("api_url", url), changes.get("authorize_url", f"{url}/oauth/authorize")
-    return ServerSettings(name, "us", False, "the-id", "canary-secret", api_url, sign_in)
+    return ServerSettings(
+        name=name,
+        region="us",
+        is_production=False,
+        client_id="the-id",
+        client_secret="canary-secret",
+        api_url=api_url,
+        authorize_url=sign_in,
+    )
 
 
 def _api(seen: Seen) -> Reply:

@@ -17,13 +17,8 @@ from fullscript_pipeline.api.errors import AppRefused
 from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline_tests.helpers.connected_clinic import (
-    connect,
-    free_redirect_uri,
-    settings_for,
-    sign_in,
-    token_calls,
-)
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, settings_for, sign_in, token_calls
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
 Ready = tuple[RunningSandbox, Settings, StateStore]
@@ -35,7 +30,7 @@ def ready(tmp_path: Path) -> Iterator[Ready]:
     with (
         running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri()) as sandbox,
         settings_for(sandbox, tmp_path / "data", FULLSCRIPT_ENCRYPTION_KEY="a key") as settings,
-        StateStore(settings.state_path, settings.encryption_key) as store,
+        StateStore.open(settings) as store,
     ):
         yield sandbox, settings, store
 

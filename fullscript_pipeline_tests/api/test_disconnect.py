@@ -17,7 +17,8 @@ from fullscript_pipeline.health.clinics import check_clinics
 from fullscript_pipeline.settings import ServerSettings, Settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
-from fullscript_pipeline_tests.helpers.connected_clinic import connect, connected, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, connected, settings_for
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
@@ -206,7 +207,15 @@ def test_what_does_not(reply: Reply, kind: type[FullscriptError]) -> None:
 
 
 def _revoke(url: str) -> Any:
-    server = ServerSettings("us-snd", "us", False, "the id", "canary-secret", url, f"{url}/authorize")
+    server = ServerSettings(
+        name="us-snd",
+        region="us",
+        is_production=False,
+        client_id="the id",
+        client_secret="canary-secret",
+        api_url=url,
+        authorize_url=f"{url}/authorize",
+    )
     with HttpClient() as client:
         policy = Sleeps().token_policy()
         TokenEndpoint(server, "http://127.0.0.1:1/cb", client, FreeBudget(), policy).revoke("canary-token", "maple")

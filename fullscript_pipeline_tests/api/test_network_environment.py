@@ -73,11 +73,13 @@ def test_requests_go_through_the_proxy_that_is_named_for_them(monkeypatch: pytes
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
         monkeypatch.setenv("NO_PROXY", "localhost,[::1],127.0.0.0/8,::1/128")
         with HttpClient() as client:
-            assert client.send(HttpRequest("clinic", "us-snd", "http://api.example.invalid/clinic")).json() == {
-                "by": "proxy"
-            }
+            assert client.send(
+                HttpRequest(endpoint="clinic", server="us-snd", url="http://api.example.invalid/clinic")
+            ).json() == {"by": "proxy"}
             with odd_server([Reply(body={"by": "itself"})]) as server:
-                assert client.send(HttpRequest("clinic", "us-snd", f"{server.url}/clinic")).json() == {"by": "itself"}
+                assert client.send(
+                    HttpRequest(endpoint="clinic", server="us-snd", url=f"{server.url}/clinic")
+                ).json() == {"by": "itself"}
         assert len(proxy.requests) == 1
 
 
@@ -97,9 +99,9 @@ def test_a_proxy_that_cannot_be_used_is_named_where_one_is_needed(
     monkeypatch.setenv(variable, value)
     with odd_server([Reply()]) as server, HttpClient() as client:
         with pytest.raises(ConfigurationError, match=variable) as told:
-            client.send(HttpRequest("clinic", "us", "https://api.example.invalid/clinic"))
+            client.send(HttpRequest(endpoint="clinic", server="us", url="https://api.example.invalid/clinic"))
         assert told.value.exit_code == 78
-        assert client.send(HttpRequest("clinic", "us-snd", f"{server.url}/clinic")).status == 200, (
+        assert client.send(HttpRequest(endpoint="clinic", server="us-snd", url=f"{server.url}/clinic")).status == 200, (
             "no proxy is needed here"
         )
 
@@ -174,7 +176,7 @@ def test_an_untrusted_certificate_is_reported_and_can_be_trusted(
     tls_server: str, own_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with HttpClient() as client, pytest.raises(ServerError, match=r"certificate is not trusted.*SSL_CERT_FILE"):
-        client.send(HttpRequest("clinic", "us-snd", f"{tls_server}/clinic"))
+        client.send(HttpRequest(endpoint="clinic", server="us-snd", url=f"{tls_server}/clinic"))
     monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate[0]))
     with HttpClient() as client:
-        assert client.send(HttpRequest("clinic", "us-snd", f"{tls_server}/clinic")).status == 204
+        assert client.send(HttpRequest(endpoint="clinic", server="us-snd", url=f"{tls_server}/clinic")).status == 204

@@ -19,7 +19,15 @@ _PAIR = {"access_token": "canary-a", "refresh_token": "canary-r", "token_type": 
 
 
 def _server(url: str) -> ServerSettings:
-    return ServerSettings("us-snd", "us", False, "the id", "canary-secret", url, f"{url}/authorize")
+    return ServerSettings(
+        name="us-snd",
+        region="us",
+        is_production=False,
+        client_id="the id",
+        client_secret="canary-secret",
+        api_url=url,
+        authorize_url=f"{url}/authorize",
+    )
 
 
 def _refresh(server: OddServer) -> GrantedTokens:

@@ -25,7 +25,7 @@ from fullscript_pipeline.warehouse.landing import Request
 from fullscript_pipeline_tests.helpers.api_sessions import session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, Seen, odd_server
 
-REQUEST = RequestSummary("orders", "us-snd", "GET", "/clinic/orders", "acme")
+REQUEST = RequestSummary(endpoint="orders", server="us-snd", method="GET", url="/clinic/orders", clinic="acme")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,17 @@ PURGED = Purged()
 
 
 def _page(*records: dict[str, Any]) -> Page:
-    return Page(1, list(records), len(records), 1, "r", datetime(2026, 11, 1, tzinfo=UTC), "orders", False, True)
+    return Page(
+        number=1,
+        records=list(records),
+        total_count=len(records),
+        total_pages=1,
+        request_id="r",
+        fetched_at=datetime(2026, 11, 1, tzinfo=UTC),
+        wrapper_key="orders",
+        unexpected_wrapper=False,
+        is_last=True,
+    )
 
 
 THEIRS: list[tuple[str, dict[str, Any]]] = [
@@ -70,7 +80,7 @@ def test_what_is_theirs_is_left_out_and_counted(endpoint: str, record: dict[str,
     assert len(page.left_out) == 1
     assert "p1" not in page.left_out
     with pytest.raises(PurgedObjectError, match="--undo"):
-        drop_purged_mentions(record, endpoint_named(endpoint), PURGED, REQUEST)
+        drop_purged_mentions(record, endpoint_named(endpoint), PURGED, lambda: REQUEST)
 
 
 def test_somebody_elses_record_loses_only_the_mention() -> None:
@@ -96,10 +106,10 @@ def test_rows_without_an_id_of_their_own_are_counted_one_by_one() -> None:
 
 def test_nothing_is_requested_about_them() -> None:
     with pytest.raises(PurgedObjectError) as refused:
-        refuse_purged_ids({"patient_id": "p1"}, PURGED, REQUEST)
+        refuse_purged_ids({"patient_id": "p1"}, PURGED, lambda: REQUEST)
     assert "p1" not in str(refused.value)
-    refuse_purged_ids({"patient_id": "p2"}, PURGED, REQUEST)
-    refuse_purged_ids({"patient_id": "p1"}, None, REQUEST)
+    refuse_purged_ids({"patient_id": "p2"}, PURGED, lambda: REQUEST)
+    refuse_purged_ids({"patient_id": "p1"}, None, lambda: REQUEST)
 
 
 def test_a_session_hides_them_and_its_lists_stay_complete() -> None:
@@ -122,9 +132,10 @@ def test_a_session_hides_them_and_its_lists_stay_complete() -> None:
             with pytest.raises(PurgedObjectError):
                 refused()
     walk = Walk()
-    walk.add(Request("orders", "k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
+    walk.add(Request(endpoint="orders", key="k", records=1, total_count=3, left_out=tuple(page.left_out)), ["o2"])
     assert ([one["id"] for one in page.records], len(page.left_out)) == (["o2"], 2)
-    assert (walk.is_consistent, walk.as_fetched_list().ids, walk.as_fetched_list().complete) == (True, ("o2",), True)
+    assert (walk.is_consistent, walk.caution("orders", has_bare_rows=False)) == (True, None)
+    assert walk.as_fetched_list(is_complete=True).ids == ("o2",)
     assert len(server.requests) == asked, "nothing is asked about them"
 
 

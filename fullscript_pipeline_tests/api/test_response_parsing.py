@@ -14,7 +14,9 @@ from fullscript_pipeline.api.errors import FullscriptError, RateLimited, Request
 from fullscript_pipeline.api.response_parsing import parse_list, parse_meta, parse_object
 from fullscript_pipeline.json_text import parse_json
 
-_ASKED = RequestSummary("orders", "us-snd", "GET", "https://h/x", "maple", 200, "req-1")
+_ASKED = RequestSummary(
+    endpoint="orders", server="us-snd", method="GET", url="https://h/x", clinic="maple", status=200, request_id="req-1"
+)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["orders", "meta", "id", "x"]), inner),

@@ -13,7 +13,7 @@ from fullscript_pipeline.api.retry import MAX_RETRY_AFTER, RetryPolicy, retry_af
 from fullscript_pipeline_tests.helpers.api_sessions import Sleeps, session_at
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
-_ASKED = RequestSummary("orders", "us-snd", "GET", "https://h/x")
+_ASKED = RequestSummary(endpoint="orders", server="us-snd", method="GET", url="https://h/x")
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (" 0 ", 0.0), ("", None), (None, None), ("soon", None)])

@@ -31,7 +31,7 @@ def test_a_lost_response_is_requested_again(tmp_path: Path) -> None:
 def _ask(settings: Settings, clinic: ClinicRef) -> int:
     """What a run of its own comes to: 0, or the exit code."""
     with (
-        StateStore(settings.state_path, settings.encryption_key) as store,
+        StateStore.open(settings) as store,
         open_session(settings, store, clinic) as session,
     ):
         try:

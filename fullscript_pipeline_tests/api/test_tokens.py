@@ -26,17 +26,33 @@ from fullscript_pipeline_tests.helpers.api_sessions import FreeBudget, Sleeps
 from fullscript_pipeline_tests.helpers.connected_clinic import connected, token_calls
 from fullscript_pipeline_tests.helpers.stub_server import OddServer, Reply, odd_server
 
-_CLINIC = ClinicRef("us-snd", "c-1", "maple", "us", "Maple")
+_CLINIC = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us", name="Maple")
 
 
 def _grant(**changes: Any) -> Grant:
     now = clock.real_now()
-    old = Grant("u-1", "Staff", ("patients:read",), now - timedelta(hours=3), now - timedelta(hours=1), "a-1", "r-1")
+    old = Grant(
+        user_id="u-1",
+        user_type="Staff",
+        scopes=("patients:read",),
+        obtained_at=now - timedelta(hours=3),
+        expires_at=now - timedelta(hours=1),
+        access_token="a-1",
+        refresh_token="r-1",
+    )
     return replace(old, **changes)
 
 
 def _keeper(store: StateStore, server: OddServer, client: HttpClient) -> TokenKeeper:
-    app = ServerSettings("us-snd", "us", False, "id", "secret", server.url, server.url)
+    app = ServerSettings(
+        name="us-snd",
+        region="us",
+        is_production=False,
+        client_id="id",
+        client_secret="secret",
+        api_url=server.url,
+        authorize_url=server.url,
+    )
     endpoint = TokenEndpoint(app, "http://127.0.0.1:1/cb", client, FreeBudget(), Sleeps().token_policy())
     return TokenKeeper(_CLINIC, store.tokens, endpoint)
 
@@ -107,7 +123,7 @@ def test_death_at_any_point_costs_no_sign_in(
             patched.setattr(target, what, how(target, what))
             with pytest.raises(_KilledError):
                 dying.fetch_object("clinic")
-        with StateStore(settings.state_path, settings.encryption_key) as again:
+        with StateStore.open(settings) as again:
             for _ in range(2):
                 with open_session(settings, again, clinic) as session:
                     assert session.fetch_object("clinic").record["id"] == clinic.clinic_id
@@ -129,7 +145,7 @@ def test_a_withdrawn_authorisation_stops_after_two_token_calls_and_says_connect(
         assert (store.clinics.all()[0].status, bool(store.clinics.all()[0].status_reason)) == ("needs_connect", True)
         # Another process hears it from the store, without a call.
         with (
-            StateStore(settings.state_path, settings.encryption_key) as other,
+            StateStore.open(settings) as other,
             open_session(settings, other, clinic) as session,
         ):
             assert isinstance(_error(lambda: session.fetch_object("clinic")), NeedsConnect)

@@ -18,7 +18,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.catalog import build_catalog_changes, changes_between, rebuild_start
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import catalog, clinic, missing_variants, treatment_plans
 from fullscript_pipeline.extraction.pulls.product_events import pull_product_events
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse

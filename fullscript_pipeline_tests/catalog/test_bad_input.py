@@ -63,7 +63,7 @@ def test_a_price_that_is_none_is_told_as_it_is_written(
     (row,) = changed(con, world)
     assert (row.field, row.old_value, row.new_value, row.cosmetic) == ("msrp", *told, False)
     assert "msrp" in format_table(digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True))
-    assert "msrp" in page(con)
+    assert "Price (MSRP)" in page(con)
 
 
 def test_a_product_with_200_variants_is_one_line_when_it_comes_and_200_when_each_moves(
@@ -93,7 +93,7 @@ def test_one_sku_on_two_variants_is_two_lives(con: Connection, world: World) -> 
         world["variants"][variant]["sku"] = "TWIN"
     rows = changed(con, world)
     assert sorted(row.entity_id for row in rows) == ["p1-120", "p1-60", "p2-60"]
-    assert [ident for _, ident, _, _ in find_products(con, "TWIN")] == ["p1", "p2"]
+    assert [match.product_id for match in find_products(con, "TWIN")] == ["p1", "p2"]
     world["variants"]["p1-60"]["msrp_raw"] = "25.00"
     observe(con, world, noon(23))
     (row,) = changes_between(con, "us", nov(22), nov(23), UTC_ZONE)
@@ -108,10 +108,10 @@ def test_scripts_and_200_kb_of_markup_stay_text_and_small(con: Connection, world
     assert {row.field for row in rows} == {"name", "description_html"}
     assert len(text) > 200_000
     html = page(con)
-    assert not re.search(r"<(script|img)\b", html)
+    assert not re.search(r"<(script|img)\b", html.replace("<script>(() => {", "", 1)), "only our own script"
     assert "onerror" not in re.sub(r"&lt;.*?&gt;", "", html)
     assert len(html) < 60_000
-    found = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    found = list(csv.DictReader(io.StringIO(to_csv(rows).removeprefix("\ufeff"))))
     assert max(len(row["new_value"]) for row in found) == 32_000, "what a spreadsheet's cell takes"
     assert text in [json.loads(line)["new_value"] for line in to_jsonl(rows)]
     table = format_table(digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True))

@@ -32,6 +32,12 @@ from fullscript_pipeline.catalog.cosmetic import is_cosmetic
         ("Women\u2019s \u201cDaily\u201d \u2013 mild\u2026", 'Women\'s "Daily" - mild...'),
         ("Vitamin C 500 mg", "VITAMIN C 500 MG"),
         ("4 fl. oz", "4 Fl. Oz"),
+        ("mag<!-- sic -->nesium", "magnesium"),
+        ("10 \u00b5g", "10 \u03bcg"),
+        ("\u2212 5 \u00b0C", "- 5 \u00b0C"),
+        ("Omega\u20113", "Omega-3"),
+        ("a<br>", "a<br></br>"),
+        ("Stra\u00dfe", "STRASSE"),
     ],
 )
 def test_only_the_writing_differs(old: str | None, new: str | None) -> None:
@@ -60,6 +66,12 @@ def test_only_the_writing_differs(old: str | None, new: str | None) -> None:
         ("a<br>b", "a<hr>b"),
         ("<a href='/A'>a</a>", "<a href='/a'>a</a>"),
         ("take <b", "take <c"),
+        ("<b>a</b>", "<strong>a</strong>"),
+        ("<p>a</p><p>b</p>", "<p>a b</p>"),
+        ("\u00bd cup", "1/2 cup"),
+        ("1,000 IU", "1.000 IU"),
+        ("10 mcg", "10 mg"),
+        ("5 ml", "5 Ml"),
     ],
 )
 def test_the_meaning_may_differ(old: str | None, new: str | None) -> None:

@@ -22,7 +22,7 @@ from fullscript_pipeline.catalog import (
 from fullscript_pipeline.catalog.sections import SECTIONS, is_alarming, section_of
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 
-COVERAGE = Coverage(4112, 9000, False)
+COVERAGE = Coverage(products=4112, variants=9000, full_listing=False)
 
 
 def change(**values: Any) -> CatalogChange:
@@ -88,12 +88,12 @@ def test_variants_that_go_with_their_product_are_told_there() -> None:
 def test_prices_are_sorted_by_percent_and_summed_over_plans() -> None:
     made = digest(
         change(entity_id="small", active_plans=9, new_value="20.10"),
-        change(entity_id="large", active_plans=1, new_value="30.00"),
+        change(entity_id="large", active_plans=6, new_value="30.00"),
         change(entity_id="down", active_plans=2, new_value="19.00"),
     )
     rises, falls = (section for section in made.sections if section.key.startswith("price"))
     assert [row.entity_id for row in rises.rows] == ["large", "small"]
-    assert "Price rises: 2 (+10.90 USD over active plans, one unit each)" in format_table(made)
+    assert "Price rises: 2 (+60.90 USD over active plans, one unit each)" in format_table(made)
     assert [row.entity_id for row in falls.rows] == ["down"]
 
 
@@ -179,18 +179,18 @@ def test_a_product_made_anew_points_to_the_one_it_replaces_and_back() -> None:
 
 def test_a_mass_change_is_held_until_released() -> None:
     gone = [change(**GONE, entity_id=f"p{n}") for n in range(21)]
-    small = Coverage(79, 1000, True)
+    small = Coverage(products=79, variants=1000, full_listing=True)
     held = digest(*gone, coverage=small)
     assert held.held is not None
     assert held.held.startswith("21 of 100 products (21 %) are gone at once.")
     assert held.held in format_table(held)
     assert digest(*gone, coverage=small, release=True).held is None
-    assert digest(*gone[:20], coverage=Coverage(80, 1000, True)).held is None
-    grown = digest(*gone[:18], coverage=Coverage(165, 1000, True, before=70))
+    assert digest(*gone[:20], coverage=Coverage(products=80, variants=1000, full_listing=True)).held is None
+    grown = digest(*gone[:18], coverage=Coverage(products=165, variants=1000, full_listing=True, before=70))
     assert str(grown.held).startswith("18 of 70 products (25 %)"), "those that came hide none that went"
     prices = [change(entity_id=f"v{n}") for n in range(6)]
-    assert digest(*prices, coverage=Coverage(100, 11, True)).held is not None
-    assert digest(*prices, coverage=Coverage(100, 12, True)).held is None
+    assert digest(*prices, coverage=Coverage(products=100, variants=11, full_listing=True)).held is not None
+    assert digest(*prices, coverage=Coverage(products=100, variants=12, full_listing=True)).held is None
 
 
 def test_jsonl_has_exactly_the_contracts_columns() -> None:
@@ -221,12 +221,14 @@ def test_csv_cells_are_never_formulas(nasty: str) -> None:
         assert cells[name] == f"'{nasty}"
 
 
-def test_csv_hides_small_counts_where_asked() -> None:
-    rows = [change(active_plans=number) for number in (0, 1, 4, 5)]
-    found = [row["active_plans"] for row in csv.DictReader(io.StringIO(to_csv(rows, suppress_small=True), newline=""))]
+def test_no_format_says_a_count_from_1_to_4() -> None:
+    rows = [change(entity_id=f"v{number}", active_plans=number) for number in (0, 1, 4, 5)]
+    found = [row["active_plans"] for row in csv.DictReader(io.StringIO(to_csv(rows), newline=""))]
     assert found == ["0", "under 5", "under 5", "5"]
-    exact = [row["active_plans"] for row in csv.DictReader(io.StringIO(to_csv(rows), newline=""))]
-    assert exact == ["0", "1", "4", "5"]
+    assert [json.loads(line)["active_plans"] for line in to_jsonl(rows)] == [0, None, None, 5]
+    text = format_table(digest(*rows[1:]))
+    assert text.count("[under 5 active plans]") == 2
+    assert "(+12.50 USD over active plans" in text, "the sum is that of the 5 plans: it would say the other counts"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,9 @@ def test_a_terminal_shows_at_most_40_lines_whatever_changed() -> None:
         {"entity": "product", "field": "description_html", "new_value": "y " * 9000},
     ]
     rows = [change(**kind, entity_id=f"e{n}") for n in range(400) for kind in kinds]
-    text = format_table(digest(*rows, change(cosmetic=True), coverage=Coverage(30_000, 90_000, True)))
+    text = format_table(
+        digest(*rows, change(cosmetic=True), coverage=Coverage(products=30_000, variants=90_000, full_listing=True))
+    )
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 240
     assert "\x1b" not in text
@@ -282,7 +286,7 @@ def test_coverage_is_read_from_history_and_pulls(con: duckdb.DuckDBPyConnection)
     world["products"] = {"p1": world["products"]["p1"]}
     observe(con, world, noon(22), listed=False)
     assert digest_between(con, "us", nov(21), nov(22), UTC_ZONE, release=True).coverage == Coverage(
-        1, 4, None, before=5
+        products=1, variants=4, full_listing=None, before=5
     )
     con.execute("INSERT INTO ops.pulls (region, day, resource, outcome) VALUES ('us', ?, 'products', 'not_available')",
                 [date(2026, 11, 21)])  # fmt: skip

@@ -163,7 +163,7 @@ def test_a_products_life_is_found_by_any_of_its_names(con: Connection) -> None:
     observe(con, world, noon(21))
     build_catalog_changes(con, "us", time_zone=UTC_ZONE)
     for word in ("p1", "product 1", "p1-120", "SKU1120"):
-        assert find_products(con, word) == [("us", "p1", "Product 1", "Northwind Naturals")]
+        assert [match.product_id for match in find_products(con, word)] == ["p1"]
     assert len(find_products(con, "SKU160")) == 2, "the same SKU on two variants is two answers"
     with pytest.raises(UsageError, match="did you mean Product 1 or Product 2"):
         find_products(con, "roduct")

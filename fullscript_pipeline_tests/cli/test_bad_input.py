@@ -16,7 +16,7 @@ from filelock import FileLock
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.command_runs import Run
-from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port, free_redirect_uri
 
 APP = {"FULLSCRIPT_US_SND_CLIENT_ID": "id", "FULLSCRIPT_US_SND_CLIENT_SECRET": "secret"}
 
@@ -60,10 +60,7 @@ def test_a_data_directory_that_is_not_writable(tmp_path: Path, run: Run) -> None
 
 
 def test_a_server_that_does_not_answer_ends_in_a_sentence(tmp_path: Path, run: Run) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
+    url = f"http://127.0.0.1:{free_port()}/api"
     finished = run("connect", "us-snd", "--paste", data=tmp_path / "d", **APP, FULLSCRIPT_US_SND_API_URL=url)
     assert finished.returncode != 0
 
@@ -120,7 +117,7 @@ def test_a_second_ui_over_one_directory_is_refused(tmp_path: Path, run: Run) -> 
 def test_two_signals_at_once_are_one_stop_and_no_traceback(tmp_path: Path) -> None:
     """The second one comes while the first one's KeyboardInterrupt leaves a lock that `connect` waits with."""
     environment = {**os.environ, **APP, "FULLSCRIPT_DATA_DIR": str(tmp_path / "data")}
-    environment["FULLSCRIPT_REDIRECT_URI"] = f"http://127.0.0.1:{free_port()}/callback"
+    environment["FULLSCRIPT_REDIRECT_URI"] = free_redirect_uri()
     command = [sys.executable, "-m", "fullscript_pipeline", "connect", "us-snd", "--no-browser"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path

@@ -14,6 +14,7 @@ from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, observe, small_world
+from fullscript_pipeline_tests.helpers.workbooks import read_tables
 
 Run = Callable[..., tuple[int, str, str]]
 DAYS = ("2026-11-20", "2026-11-22")
@@ -143,9 +144,10 @@ def test_several_products_of_one_name_are_listed_with_their_brands(run: Run) -> 
     code, out, err = run("show", "SKU1120")
     assert (code, out) == (2, "")
     assert [line.split() for line in err.splitlines() if line.startswith("us")] == [
-        ["us", product, "Northwind", "Naturals", "Product", number] for product, number in (("p1", "1"), ("p2", "2"))
+        ["us", product, "Northwind", "Naturals", "Product", number, "SKU"]
+        for product, number in (("p1", "1"), ("p2", "2"))
     ]
-    assert "'SKU1120' matches 2 products, listed above; give the id of one." in err
+    assert "'SKU1120' matches 2 products, listed above; add --brand, or give the id of one." in err
 
 
 def test_show_prints_a_life(run: Run) -> None:
@@ -170,3 +172,17 @@ def test_coverage_prints_days_and_doors(run: Run) -> None:
     assert "Catalog US: 2 days pulled, 20 Nov 2026 to 22 Nov 2026." in out
     assert "2026-11-22  2 products seen (full listing), 4 variants" in out
     assert "products: 0 rows" in out
+
+
+def test_changes_are_written_as_a_workbook(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("diff", *DAYS, "--region", "us", "--format", "xlsx")
+    assert (code, out) == (2, "")
+    assert "--output changes.xlsx" in err
+    code, out, err = run("diff", *DAYS, "--region", "us", "--format", "xlsx", "--output", "changes.xlsx")
+    assert (code, out) == (1, "")
+    assert "Written to changes.xlsx." in err
+    tables = read_tables(tmp_path / "changes.xlsx")
+    assert {name: len(rows) for name, rows in tables.items() if name != "about"} == {"price rises": 1, "text only": 1}
+    code, out, err = run("diff", *DAYS, "--format", "csv", "--output", "nowhere/changes.csv")
+    assert code == 2
+    assert "nowhere/changes.csv cannot be written" in err

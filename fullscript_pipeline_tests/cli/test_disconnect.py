@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -82,13 +83,13 @@ def test_what_can_never_be_confirmed_is_given_up_on_purpose(two: Connected, run:
 def test_a_purge_keeps_nothing_of_a_clinic_but_the_grant_that_is_to_be_revoked(two: Connected, run: Run) -> None:
     data, variables = two.settings.data_dir, _variables(two)
     clinic = two.store.clinics.all()[0]
-    two.store.refusals.record(clinic, "orders", two.settings.start_date, "a reason")
+    two.store.refusals.record(clinic, "orders", date(2024, 1, 1), "a reason")
     two.sandbox.control.arm("http_500", endpoint="/oauth/revoke", count=None)
     done = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert done.returncode == 69
     assert "has not confirmed that the access" in done.stderr
     assert [user.status for user in two.store.revocations.users(clinic)] == ["to_be_revoked"]
-    assert two.store.refusals.reason(clinic, "orders", two.settings.start_date) is None
+    assert two.store.refusals.reason(clinic, "orders", date(2024, 1, 1)) is None
     two.sandbox.control.disarm()
     again = run("purge", "--clinic", clinic.clinic_key, "--disconnect", "--yes", data=data, **variables)
     assert again.returncode == 0

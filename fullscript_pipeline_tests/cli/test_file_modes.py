@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline, free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(600)]
 

@@ -26,9 +26,9 @@ def filled(data_dir: Path) -> Path:
     with StateStore(data_dir / "state.sqlite", "a key") as store:
         store.inbox.keep_deliveries(
             [
-                Delivery("us-snd", "e-1", body=body, event_type="order.placed", clinic_id="c-1"),
-                Delivery("us-snd", "e-2", "i-1", body=body),
-                Delivery("us-snd", "e-2", "i-2", body=body),
+                Delivery(server="us-snd", event_id="e-1", body=body, event_type="order.placed", clinic_id="c-1"),
+                Delivery(server="us-snd", event_id="e-2", integration_id="i-1", body=body),
+                Delivery(server="us-snd", event_id="e-2", integration_id="i-2", body=body),
             ]
         )
         store.inbox.mark(store.inbox.deliveries()[:1], "failed", "the order is gone")

@@ -4,7 +4,7 @@ Each maker gives rows as dictionaries; the keys are the columns that are compare
 region's catalog (`region_rows`), reading the warehouse (`comparing`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fullscript_pipeline_tests.compare.content_rows import Rows, content_rows
 from fullscript_pipeline_tests.compare.library_rows import (
@@ -50,6 +50,8 @@ def clinic_rows(api: Api, region: str, extras: Iterable[str] = ()) -> Rows:
             for row in practitioners
             for one in api.rows(f"/clinic/practitioners/{row['id']}/templates")
         ]
+    if "custom_dosages" in extras:
+        rows["custom_dosages"] = list(_custom_dosages(api, rows))
     return {table: [{"clinic_id": clinic["id"], **row} for row in found] for table, found in rows.items()}
 
 
@@ -124,6 +126,20 @@ def _plan(row: Record) -> Record:
         "source": text(row["source"]),
         "external_id": text(of(row, "metadata", "id")),
     }
+
+
+def _custom_dosages(api: Api, rows: Rows) -> Iterator[Record]:
+    """The dosages of practitioners for products that their plans or protocols recommend."""
+    owners = {plan["treatment_plan_id"]: plan["practitioner_id"] for plan in rows["treatment_plans"]}
+    owners |= {protocol["protocol_id"]: protocol["practitioner_id"] for protocol in rows["protocols"]}
+    lines = [*rows["recommendations"], *rows["protocol_recommendations"]]
+    recommended = {(owners[line.get("treatment_plan_id") or line["protocol_id"]], line["variant_id"]) for line in lines}
+    variants = {variant: api.one(f"/catalog/variants/{variant}") for _, variant in recommended if variant}
+    pairs = {(owner, of(variants.get(variant), "product", "id")) for owner, variant in recommended if owner}
+    for owner, product in sorted((owner, product) for owner, product in pairs if product):
+        dosage = (api.one(f"/catalog/products/{product}?practitioner_id={owner}") or {}).get("custom_dosage")
+        if dosage:
+            yield {"practitioner_id": owner, "product_id": product, **{key: text(word) for key, word in dosage.items()}}
 
 
 def _orders(api: Api) -> Rows:

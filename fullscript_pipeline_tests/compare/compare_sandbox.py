@@ -23,7 +23,10 @@ from fullscript_pipeline_tests.compare.region_rows import region_rows
 from fullscript_pipeline_tests.compare.warehouse_rows import Api
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
-EXTRAS = ("addresses", "templates", "similar_products", "product_search:a")
+EXTRAS = (
+    *("addresses", "templates", "similar_products", "product_search:a", "custom_dosages"),
+    *("product_ingredients", "product_allergens", "product_supplement_types", "product_third_party_certifications"),
+)
 
 
 @dataclass(frozen=True)

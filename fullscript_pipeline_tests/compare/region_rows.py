@@ -42,6 +42,13 @@ def region_rows(apis: Sequence[Api], region: str, named_variants: Iterable[str],
             {"query": query, "product_id": row["id"], "product_name": row["name"], "place": place}
             for place, row in enumerate(first.rows("/catalog/search/products", query=query))
         )
+    for table, key in NAMED.items():
+        if granted and f"product_{table}" in extras:
+            rows[f"product_{table}"] = [
+                {key: value["id"], "product_id": row["id"]}
+                for value in first.rows(f"/catalog/{table}")
+                for row in first.rows("/catalog/search/products", **{f"{key}s[]": value["id"]})
+            ]
     return {table: [{"region": region, **row} for row in found] for table, found in rows.items()}
 
 

@@ -8,7 +8,7 @@ from fullscript_pipeline_tests.compare.compare_sandbox import Plan, compare_with
 
 
 @pytest.mark.check_all
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("quirks", ["", "all", "dependent_keys_left_out,string_booleans,thin_order_rows"])
 def test_every_table_holds_exactly_what_the_api_says(tmp_path: Path, quirks: str) -> None:
     tables = compare_with_sandbox(tmp_path, Plan(patients=20, products=60, quirks=quirks))

@@ -17,6 +17,7 @@ from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.world_comparison import account
@@ -34,6 +35,7 @@ def all_orders_end_alike(folder: Path, *, histories: int, length: int, most: int
     with open_live_clinic(folder, patients=10, products=10) as live_clinic:
         for number in range(histories):
             base = live_clinic.connected.settings.data_dir / f"base-{number}.duckdb"
+            detach_all()
             shutil.copy(live_clinic.warehouse.path, base)
             payloads = _history(live_clinic, number)[:length]
             first: Any = None

@@ -19,11 +19,12 @@ from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.engine.pull import Report, Target
+from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, StateStore
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.drills.promise_line import report_promise
@@ -57,8 +58,9 @@ def fresh(connected: Connected, folder: Path) -> Iterator[tuple[Warehouse, State
     empty = folder.parent / "empty.duckdb"
     if not empty.exists():
         migrate(Warehouse(empty), [])
+        detach_all()
     warehouse = Warehouse(Path(shutil.copy(empty, settings.warehouse_path)))
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         again = Connected(connected.sandbox, settings, store)
         key = again.connect(next(iter(connected.sandbox.clinics)))
         yield warehouse, store, store.clinics.find(key)

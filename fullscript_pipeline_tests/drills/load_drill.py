@@ -21,6 +21,7 @@ from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.resources.types import Table
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Line
 from fullscript_pipeline.warehouse.loading.load import load
@@ -121,6 +122,7 @@ def kills_lose_no_row(folder: Path, *, every: int, random_kills: int, seed: int 
     started, before = time.monotonic(), folder / "before.duckdb"
     migrate(Warehouse(before), [])
     load_snapshot(before, 0)
+    detach_all()
     unkilled = Path(shutil.copy(before, folder / "unkilled.duckdb"))
     took = time.monotonic()
     statements = load_snapshot(unkilled, 1)
@@ -150,6 +152,7 @@ def kills_lose_no_row(folder: Path, *, every: int, random_kills: int, seed: int 
         committed += found == wanted
         load_snapshot(path, 1)
         assert table_hashes(Warehouse(path)) == wanted, differing_tables(wanted, table_hashes(Warehouse(path)))
+        detach_all()
         for left in folder.glob("killed.duckdb*"):
             left.unlink()
     report_promise(

@@ -17,7 +17,7 @@ from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.api import ClinicSession, open_session
 from fullscript_pipeline.api.retry import RetryPolicy
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import (
     catalog,
@@ -56,7 +56,7 @@ class MutatedClinic:
         self.settings, self.moment = settings, moment
         self.warehouse = KeptWarehouse(settings.warehouse_path, checkpointed=is_copied)
         migrate(self.warehouse, [])
-        self.store = StateStore(settings.state_path, settings.encryption_key)
+        self.store = StateStore.open(settings)
         self.wait(timedelta())
 
     @classmethod

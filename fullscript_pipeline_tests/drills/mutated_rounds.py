@@ -215,7 +215,7 @@ def trials(folder: Path, *, days: int) -> Iterator[Trials]:
         # Neither durability nor the memory of large loads is at stake here, and both cost half of the time.
         stack.enter_context(mock.patch.object(os, "fsync", lambda _: None))
         stack.enter_context(
-            mock.patch.multiple(memory, _release_memory=lambda _: None, _megabytes_for_deleted=lambda *_: 0)
+            mock.patch.multiple(memory, release_memory=lambda _: None, _megabytes_for_deleted=lambda *_: 0)
         )
         # Side by side, answers would be mutated in another order each time.
         stack.enter_context(mock.patch.object(iter_completed, "__defaults__", (1,)))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from fullscript_pipeline.resources import ALL_TABLES
+from fullscript_pipeline.resources import ALL_RESOURCES, ALL_TABLES
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline_tests.drills.mutated_clinic import MutatedClinic
 from fullscript_pipeline_tests.drills.snapshot import RandomDay
@@ -18,11 +18,7 @@ Keys = dict[str, set[tuple[str, ...]]]
 Row = dict[str, Any]
 Contents = dict[str, dict[tuple[str, ...], Row]]
 # The optional ones are not pulled here.
-_TABLES = {
-    table.name: table
-    for table in ALL_TABLES
-    if table.name not in {"addresses", "templates", "product_searches", "similar_products"}
-}
+_TABLES = {table.name: table for resource in ALL_RESOURCES for table in resource.all_tables if resource.option is None}
 PARENT_OF = {child.table.name: table.name for table in ALL_TABLES for child in table.children}
 _OF_PLANS = ("treatment_plans", "recommendations", "treatment_plan_resources", "lab_recommendations")
 # What an ordinary day of the clinic brings, without the region's and the library.

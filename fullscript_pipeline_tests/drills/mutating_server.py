@@ -81,14 +81,16 @@ class MutatingServer:
         real = Api._answer
         server = self
 
-        def answer(self: Api, request: Request, *arguments: Any) -> Response:
+        def answer(self: Api, request: Request, *arguments: Any, **named: Any) -> Response:
             with mock.patch.object(pages, "MAXIMUM_SIZE", server.page_size):
-                response = real(self, request, *arguments)
+                response = real(self, request, *arguments, **named)
             found = find_endpoint("/" + str(request.path_params["path"]))
             if not server.strikes or found is None or response.status_code != 200 or request.method != "GET":
                 return response
             true_answer = server._true_answer(found[0].path, found[1], request, orjson.loads(response.body))
-            true_answer.unfiltered = lambda: orjson.loads(real(self, _without_filters(request), *arguments).body)
+            true_answer.unfiltered = lambda: orjson.loads(
+                real(self, _without_filters(request), *arguments, **named).body
+            )
             return server._mutated(true_answer) or response
 
         self._patch = mock.patch.object(Api, "_answer", answer)

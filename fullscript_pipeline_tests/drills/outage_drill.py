@@ -18,7 +18,7 @@ from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.world_comparison import Account, account
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
-from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
 
 OTHERS = ("order.placed", "treatment_plan.", "patient.")
 

@@ -74,7 +74,7 @@ def _unlike_an_unkilled_pull(live_clinic: LiveClinic, folder: Path) -> list[str]
     with mock.patch.dict(os.environ, {"FULLSCRIPT_DATA_DIR": str(folder / "unkilled")}):
         settings = load_settings()
         settings.prepare_data_dir()
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+        with StateStore.open(settings) as store:
             connected = Connected(live_clinic.connected.sandbox, settings, store)
             connected.connect(next(iter(connected.sandbox.clinics)))
             other = AllClinics(connected)

@@ -21,7 +21,15 @@ _RESERVE = 250
 
 
 def the_limit_is_never_passed(
-    folder: Path, *, processes: int, threads: int, limit: int, window: int, calls: int, priority: Priority = "present"
+    folder: Path,
+    *,
+    processes: int,
+    threads: int,
+    limit: int,
+    window: int,
+    calls: int,
+    priority: Priority = "present",
+    state_url: str = "",
 ) -> dict[str, float]:
     """At most `limit` requests in any `window` seconds by the server's count, while `calls` calls are made.
 
@@ -34,9 +42,14 @@ def the_limit_is_never_passed(
     allowed = limit if priority == "present" else limit - _RESERVE
     shortest = (math.ceil(calls / allowed) - 1) * window
     # The server would refuse what passes the limit; a 429 would show as well.
-    with connected(folder, rate_limit=limit, rate_window=window) as (sandbox, settings, _store, _clinic):
+    with connected(folder, state_url=state_url, rate_limit=limit, rate_window=window) as (
+        sandbox,
+        settings,
+        _store,
+        _clinic,
+    ):
         variables = {**environment(sandbox, settings.data_dir), "FULLSCRIPT_ENCRYPTION_KEY": "a key"}
-        with crew(processes, ["budget", limit, window, threads, priority], variables) as workers:
+        with crew(processes, ["budget", limit, window, threads, priority], variables, state_url=state_url) as workers:
             time.sleep(window + 1)  # what connecting has sent is out of every window
             sandbox.control.reset_requests()
             workers.order()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.drills.promise_line import report_promise
@@ -37,6 +38,7 @@ def drift_loses_nothing(folder: Path, *, histories: int, seed: int = 21) -> None
     started, found = time.monotonic(), Found()
     empty = folder / "empty.duckdb"
     migrate(Warehouse(empty), [])
+    detach_all()
     for size in _ROWS:
         own = folder / str(size)
         own.mkdir()

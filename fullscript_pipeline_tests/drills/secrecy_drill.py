@@ -17,11 +17,13 @@ from urllib.parse import quote
 
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.drills.ui_pages import shown_by_ui
 from fullscript_pipeline_tests.helpers.analyst_copies import Copy
-from fullscript_pipeline_tests.helpers.connected_clinic import connect, environment, free_redirect_uri, settings_for
+from fullscript_pipeline_tests.helpers.connected_clinic import connect, environment, settings_for
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
 _PUBLISH_KEY, _NEW_KEY = "rT5wQm8vX2kLp4Zs9dNh3fJc7Bg1YaUeRiOxKtVwMz0=", "bN6eHs2Kd9Wq4Ty7Gv1Xc8Zm3Lp5Rj0FuAoIiEgQkS4="
@@ -146,7 +148,7 @@ def nothing_readable_at_rest(
         settings_for(sandbox, folder / "data", FULLSCRIPT_ENCRYPTION_KEY=_KEY) as settings,
     ):
         slugs = list(sandbox.clinics)[:clinics]
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+        with StateStore.open(settings) as store:
             for slug in slugs:
                 connect(settings, store, sandbox, slug)
         canaries = set(_planted(sandbox, slugs)[: 3 * CANARIES])
@@ -170,6 +172,7 @@ def nothing_readable_at_rest(
             code, said = _run(sandbox, settings, *last, key=key)
             output += said
         secrets |= _tokens(folder / "sandbox")
+    detach_all()
     files = {str(path): path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file()}
     reports = {name: text for name, text in files.items() if name.startswith(str(settings.reports_dir))}
     at_rest = {name: text for name, text in files.items() if name not in reports} | {"(output)": output, **outputs}

@@ -26,13 +26,18 @@ _TOKEN = "oauth/token"
 _KEY = {"FULLSCRIPT_ENCRYPTION_KEY": "a key"}  # the one that `connected` uses
 
 
-def a_single_refresh_per_expiry(folder: Path, *, processes: int, threads: int, expiries: int) -> None:
-    """Promise 11: however many ask at the same moment, an expiry costs exactly one refresh."""
+def a_single_refresh_per_expiry(
+    folder: Path, *, processes: int, threads: int, expiries: int, state_url: str = ""
+) -> None:
+    """Promise 11: however many ask at the same moment, an expiry costs exactly one refresh.
+
+    With `state_url` each process has a data directory of its own, as on a machine of its own.
+    """
     started = time.monotonic()
-    with connected(folder) as (sandbox, settings, _store, _clinic):
+    with connected(folder, state_url=state_url) as (sandbox, settings, _store, _clinic):
         variables = {**environment(sandbox, settings.data_dir), **_KEY}
         calls = threads
-        with crew(processes, ["rounds", threads, calls], variables) as workers:
+        with crew(processes, ["rounds", threads, calls], variables, state_url=state_url) as workers:
             sandbox.control.reset_requests()
             answered = 0
             for _ in range(expiries):
@@ -125,7 +130,7 @@ def _doomed(settings: Settings, clinic: ClinicRef, point: str) -> None:
     """In a process of its own: one call, which does not survive `point`."""
     CRASH_POINTS[point]()
     with (
-        StateStore(settings.state_path, settings.encryption_key) as store,
+        StateStore.open(settings) as store,
         open_session(settings, store, clinic) as session,
     ):
         session.fetch_object("clinic")
@@ -161,7 +166,7 @@ def kills_cost_no_sign_in(folder: Path, *, kills: int, seed: int = 4) -> None:
 
 def _works(settings: Settings, clinic: ClinicRef) -> None:
     with (
-        StateStore(settings.state_path, settings.encryption_key) as store,
+        StateStore.open(settings) as store,
         open_session(settings, store, clinic) as session,
     ):
         assert session.fetch_object("clinic").record["id"] == clinic.clinic_id

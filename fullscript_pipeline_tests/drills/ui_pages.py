@@ -13,11 +13,19 @@ import httpx
 
 from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
 from fullscript_pipeline_tests.helpers.ui_links import ui_link
 from fullscript_pipeline_tests.helpers.wait_until import wait
 
-_PAGES = ("/", "/runs", "/assets/core/patients", "/asset-groups", "/automation", "/deployment/daemons")
+_PAGES = (
+    "/",
+    "/runs",
+    "/assets/core/patients",
+    "/asset-groups",
+    "/automation",
+    "/deployment/daemons",
+    "/pages/reference",
+)
 _ENTRIES = """metadataEntries { label description
     ... on TextMetadataEntry { text } ... on MarkdownMetadataEntry { mdStr }
     ... on JsonMetadataEntry { jsonString } ... on PathMetadataEntry { path } ... on UrlMetadataEntry { url }

@@ -16,6 +16,7 @@ from typing import TypeVar
 from fullscript_pipeline.state import Delivery, StateStore
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.vendor_client import (
+    ENCRYPTION_KEY,
     KEY,
     Process,
     Told,
@@ -34,7 +35,7 @@ _AT_ONCE = 16
 
 def stored_deliveries_in(data_dir: Path) -> list[Delivery]:
     """The inbox."""
-    with StateStore(data_dir / "state.sqlite", "a key") as store:
+    with StateStore(data_dir / "state.sqlite", ENCRYPTION_KEY) as store:
         return store.inbox.deliveries()
 
 

@@ -35,14 +35,21 @@ class Crew:
 
 
 @contextmanager
-def crew(number: int, arguments: Sequence[object], variables: Mapping[str, str]) -> Iterator[Crew]:
-    """`number` workers that have said that they are ready."""
+def crew(
+    number: int, arguments: Sequence[object], variables: Mapping[str, str], *, state_url: str = ""
+) -> Iterator[Crew]:
+    """`number` workers that have said that they are ready; with `state_url` each has a data directory of its own."""
     run = [sys.executable, "-m", "fullscript_pipeline_tests.drills.workers", *map(str, arguments)]
     processes = [
         subprocess.Popen(
-            run, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **variables}
+            run,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **variables, **(_machine(variables, which, state_url) if state_url else {})},
         )
-        for _ in range(number)
+        for which in range(number)
     ]
     workers = Crew(processes)
     try:
@@ -55,3 +62,8 @@ def crew(number: int, arguments: Sequence[object], variables: Mapping[str, str])
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+
+
+def _machine(variables: Mapping[str, str], which: int, state_url: str) -> dict[str, str]:
+    folder = Path(variables["FULLSCRIPT_DATA_DIR"])
+    return {"FULLSCRIPT_STATE_URL": state_url, "FULLSCRIPT_DATA_DIR": str(folder.with_name(f"{folder.name}-{which}"))}

@@ -33,7 +33,7 @@ class ScaledBudgets(RequestBudgets):
 def rounds(threads: int, calls: int) -> None:
     """For every line: `calls` requests from `threads` threads of one session; answers how many came back."""
     settings = load_settings()
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         clinic = store.clinics.all()[0]
         with open_session(settings, store, clinic) as session, ThreadPoolExecutor(threads) as pool:
             _say("ready")
@@ -45,7 +45,7 @@ def budget(limit: int, window: float, threads: int, priority: Priority) -> None:
     """From the first line until the second: requests as fast as the budget lets them; answers when each came back."""
     settings = load_settings()
     ScaledBudgets.scale = (limit, window)
-    store = StateStore(settings.state_path, settings.encryption_key)
+    store = StateStore.open(settings)
     store.budgets = ScaledBudgets(store.db)
     with store, open_session(settings, store, store.clinics.all()[0], priority=priority) as session:
         _say("ready")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC

@@ -29,9 +29,8 @@ def test_a_pull_that_dies_in_the_middle_of_a_page_is_completed_by_the_next(tmp_p
 SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_id}/treatment_plans")
 
 
-@pytest.mark.parametrize(
-    "endpoints", [SOME_ENDPOINTS, pytest.param((), id="all", marks=[pytest.mark.check_all, pytest.mark.timeout(300)])]
-)
+@pytest.mark.check_all
+@pytest.mark.parametrize("endpoints", [SOME_ENDPOINTS, pytest.param((), id="all", marks=pytest.mark.timeout(300))])
 def test_401_from_an_endpoint_costs_no_other_table_and_no_connect(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
     """Promise 36."""
     with connected_pipeline(tmp_path, clinics=1, patients=6, products=12) as connected:

@@ -1,6 +1,7 @@
-"""A long history of runs costs `doctor` nothing, and many runs of these days no more than each its share."""
+"""What `doctor` says of runs: which failures are open, and that a long history costs it nothing."""
 
 import sqlite3
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def steps(instance: dg.DagsterInstance) -> int:
 
     with closing(sqlite3.connect(Path(instance.root_directory) / "history/runs.db")) as runs:
         runs.set_progress_handler(count, 100)
-        since = runs.execute("SELECT datetime('now', '-3 days')").fetchone()
-        assert runs.execute(_FAILED, since).fetchall() == []
+        (since,) = runs.execute("SELECT datetime('now', '-3 days')").fetchone()
+        assert runs.execute(_FAILED, {"since": since}).fetchall() == []
     return counted[0]
 
 
@@ -43,3 +44,23 @@ def test_doctor_looks_at_each_run_of_these_days_once(tmp_path: Path, monkeypatch
     assert many < 6 * few
     # 40 of them are of the last three days.
     assert with_old_ones < 1.2 * many
+
+
+def test_what_was_launched_from_an_assets_page_is_over_after_a_pull(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(job: str, status: dg.DagsterRunStatus) -> None:
+        tags = {"dagster/partition/clinic": "maple"}
+        instance.add_run(dg.DagsterRun(job, str(uuid.uuid4()), status=status, tags=tags))
+
+    monkeypatch.setenv("DAGSTER_HOME", "set by open_instance")
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+    with open_instance(settings) as instance:
+        finish("__ASSET_JOB", dg.DagsterRunStatus.FAILURE)
+        (found,) = check_runs(settings, None)
+        assert found.state == "warn" and "materialize maple (run " in found.what
+        finish("clinic_refresh", dg.DagsterRunStatus.SUCCESS)
+        assert [finding.state for finding in check_runs(settings, None)] == ["warn"], "a refresh is no pull"
+        finish("clinic_daily", dg.DagsterRunStatus.SUCCESS)
+        assert [finding.state for finding in check_runs(settings, None)] == ["pass"]

@@ -107,7 +107,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]
 
 def copy_of(settings: Settings, warehouse: Warehouse, place: Path, level: Level, **options: Any) -> Copy:
     """A copy that stays where it is when the next one is made."""
-    published = publish(settings, warehouse, CopyOptions(level, **options))
+    published = publish(settings, warehouse, CopyOptions(level=level, **options))
     place.parent.mkdir(exist_ok=True)
     return Copy(published.path.rename(place))
 

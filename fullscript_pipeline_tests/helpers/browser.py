@@ -41,6 +41,19 @@ class Browser:
         """The value that a script (the body of a function) returns."""
         return self._call("POST", "/execute/sync", script=script, args=list(arguments))
 
+    def command(self, name: str, **values: Any) -> Any:
+        """A command of the DevTools protocol: `Emulation.setEmulatedMedia`, `Page.printToPDF`."""
+        return self._call("POST", "/goog/cdp/execute", cmd=name, params=values)
+
+    def use_theme(self, theme: str) -> None:
+        """As a reader whose system is `light` or `dark`."""
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+
+    def use_width(self, pixels: int) -> None:
+        """The width of the view, which may be narrower than a window can be."""
+        size = {"width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.command("Emulation.setDeviceMetricsOverride", **size)
+
     @property
     def address(self) -> str:
         return str(self._call("GET", "/url"))
@@ -72,6 +85,22 @@ class Browser:
             if time.monotonic() > deadline:
                 raise AssertionError(f"Nothing to click called {words!r} on {self.address}: {self.text()[:1500]}")
             time.sleep(0.2)
+
+    def follow(self, address: str, seconds: float = 30) -> None:
+        """Clicks the first link whose address contains `address`, and goes to the window that it opens, if it does."""
+        script = "const hit = [...document.querySelectorAll('a')].find(one => one.href.includes(arguments[0]));"
+        deadline, before = time.monotonic() + seconds, set(self._call("GET", "/window/handles"))
+        while not self.run(f"{script} if (hit) hit.click(); return Boolean(hit)", address):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"No link to {address} on {self.address}: {self.text()[:1500]}")
+            time.sleep(0.2)
+        time.sleep(1)  # a new window has a handle a moment later
+        for handle in set(self._call("GET", "/window/handles")) - before:
+            self._call("POST", "/window", handle=handle)
+
+    def use_frame(self, number: int | None) -> None:
+        """Goes into a frame of the page, or (None) back to the page."""
+        self._call("POST", "/frame", id=number)
 
     def press(self, keys: str) -> None:
         """Types into whatever has the focus."""

@@ -97,6 +97,10 @@ def warehouse() -> duckdb.DuckDBPyConnection:
             resource_id VARCHAR, extra JSON);
         CREATE TABLE core.treatment_plans (clinic_id VARCHAR, treatment_plan_id VARCHAR, state VARCHAR,
             removed_at TIMESTAMPTZ);
+        CREATE TABLE history.treatment_plans (clinic_id VARCHAR, treatment_plan_id VARCHAR, state VARCHAR,
+            removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ);
+        CREATE TABLE history.recommendations (clinic_id VARCHAR, treatment_plan_id VARCHAR, variant_id VARCHAR,
+            removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ);
         CREATE TABLE core.recommendations (clinic_id VARCHAR, treatment_plan_id VARCHAR, position BIGINT,
             variant_id VARCHAR, removed_at TIMESTAMPTZ)"""
     )

@@ -13,12 +13,15 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from sqlalchemy import delete
+
 from fullscript_pipeline import refresh
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.sandbox.instance import Sandbox
 from fullscript_pipeline.sandbox.orders import order_freely
 from fullscript_pipeline.sandbox.world import Plan, SandboxClinic
 from fullscript_pipeline.state import Clinic, Delivery
+from fullscript_pipeline.state.schema import request_leases
 from fullscript_pipeline_tests.helpers.full_pull import AllClinics
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 
@@ -40,6 +43,11 @@ class LiveClinic(AllClinics):
     @property
     def store(self) -> Any:
         return self.connected.store
+
+    def let_the_window_pass(self) -> None:
+        """Nothing counts against the request budget any more, as if five minutes had passed without a request."""
+        with self.store.db.write() as connection:
+            connection.execute(delete(request_leases))
 
     def record_event(self, kind: str, data: dict[str, Any]) -> str:
         """Something happens, after everything else; the id of its event."""
@@ -83,7 +91,10 @@ class LiveClinic(AllClinics):
         for event in events:
             body = json.dumps({"event_payload": {"event": event}}).encode()
             delivery = Delivery(
-                self.clinic.server, str(event["id"]), clinic_id=str(event.get("clinic_id") or ""), body=body
+                server=self.clinic.server,
+                event_id=str(event["id"]),
+                clinic_id=str(event.get("clinic_id") or ""),
+                body=body,
             )
             self.store.inbox.keep_delivery(delivery)
 

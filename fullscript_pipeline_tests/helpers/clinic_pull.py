@@ -4,7 +4,7 @@ from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.state import Clinic
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate

@@ -1,7 +1,6 @@
 """Settings and a store for a running sandbox, and its clinics connected through the real flow."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +13,8 @@ from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.api.authorization_flow import ConnectFlow
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
-
-
-def free_redirect_uri() -> str:
-    """A loopback redirect URI on a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/callback"
 
 
 def environment(sandbox: RunningSandbox, data_dir: Path) -> dict[str, str]:
@@ -59,12 +52,15 @@ def connect(settings: Settings, store: StateStore, sandbox: RunningSandbox, clin
 
 
 @contextmanager
-def connected(tmp_path: Path, **options: Any) -> Iterator[tuple[RunningSandbox, Settings, StateStore, ClinicRef]]:
-    """A small sandbox with its first clinic connected."""
+def connected(
+    tmp_path: Path, *, state_url: str = "", **options: Any
+) -> Iterator[tuple[RunningSandbox, Settings, StateStore, ClinicRef]]:
+    """A small sandbox with its first clinic connected; the state store is a file, or at `state_url`."""
+    variables = {"FULLSCRIPT_ENCRYPTION_KEY": "a key"} | ({"FULLSCRIPT_STATE_URL": state_url} if state_url else {})
     with (
         running_sandbox(tmp_path / "sandbox", redirect_uri=free_redirect_uri(), **options) as sandbox,
-        settings_for(sandbox, tmp_path / "data", FULLSCRIPT_ENCRYPTION_KEY="a key") as settings,
-        StateStore(settings.state_path, settings.encryption_key) as store,
+        settings_for(sandbox, tmp_path / "data", **variables) as settings,
+        StateStore.open(settings) as store,
     ):
         clinic = connect(settings, store, sandbox, next(iter(sandbox.clinics)))
         yield sandbox, settings, store, clinic

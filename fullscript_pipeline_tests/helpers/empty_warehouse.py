@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 
@@ -16,6 +17,7 @@ from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("warehouse") / "empty.duckdb"
     migrate(Warehouse(path), [])
+    detach_all()
     return path
 
 

@@ -29,8 +29,8 @@ def bent(bend: Bend | None = None, *, ascending_only: bool = False, filters_igno
     """While open, answers of the API come bent; feeds may ignore how they are to be sorted or filtered."""
     real = Api._answer
 
-    def answer(self: Api, request: Request, *given: Any) -> Response:
-        response = real(self, request, *given)
+    def answer(self: Api, request: Request, *given: Any, **named: Any) -> Response:
+        response = real(self, request, *given, **named)
         found = find_endpoint("/" + request.path_params["path"])
         if bend is None or found is None or response.status_code != 200:
             return response

@@ -20,7 +20,6 @@ from unittest.mock import patch
 import dagster as dg
 
 from fullscript_pipeline.api import retry, session
-from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.orchestration.runtime import resources
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
@@ -105,7 +104,9 @@ def _run_with_fault(
         control.arm("unauthorized", endpoint=LISTING)
     _naps["seconds"] = 0.7 if kind.startswith("connect_") and count else 0.0
     keys = frozenset(dg.AssetKey(asset.split("/")) for asset in assets)
-    cell = PlannedRun("pull", "clinic_daily", clinic_partition(clinic.clinic_key, START), assets=keys)
+    cell = PlannedRun(
+        label="pull", job="clinic_daily", partition=clinic_partition(clinic.clinic_key, START), assets=keys
+    )
     with contextlib.redirect_stderr(io.StringIO()) as said:
         code, [(_, outcome)] = execute_runs(instance, [cell])
     _reset(connected)
@@ -138,12 +139,12 @@ def _reset(connected: Connected) -> None:
 def _impatient() -> Iterator[None]:
     """No waiting between attempts, short timeouts."""
     calm = partial(retry.RetryPolicy, sleep=_nap)
-    quick = partial(HttpClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
+    quick = partial(resources._RunClient, connect_seconds=0.4, read_seconds=1.0, max_seconds=4.0)
     before = retry.TOKEN_POLICY.sleep
     object.__setattr__(retry.TOKEN_POLICY, "sleep", _nap)
     with (
         patch.object(session, "RetryPolicy", calm),
-        patch.object(resources, "HttpClient", quick),
+        patch.object(resources, "_RunClient", quick),
         patch.object(RequestBudget, "pause_requests", lambda self, seconds: None),
         patch.object(GrantRecords, "record_token_failure", lambda *_: None),
     ):
@@ -153,7 +154,7 @@ def _impatient() -> Iterator[None]:
 
 def table(rows: list[Row]) -> str:
     """The table as it stands in the guide."""
-    lines = ["| fault | where | once | if it stays: exit code, and what is told |", "|---|---|---|---|"]
+    lines = ["| fault | where | once | if it stays: exit code and message |", "|---|---|---|---|"]
     lines += [f"| {_name(row)} | `{row.endpoint}` | {_brief(row.once)} | {_brief(row.always)} |" for row in rows]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, open_session
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
 from fullscript_pipeline.extraction.pulls import (
     catalog,

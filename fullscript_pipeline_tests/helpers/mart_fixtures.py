@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from fullscript_pipeline import adherence
+from fullscript_pipeline import adherence, catalog
 
 AS_OF = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -45,7 +45,8 @@ CREATE TABLE core.orders (clinic_id VARCHAR, order_id VARCHAR, patient_id VARCHA
     removed_at TIMESTAMPTZ);
 CREATE TABLE core.order_line_items (clinic_id VARCHAR, order_id VARCHAR, position BIGINT, variant_id VARCHAR,
     quantity BIGINT, line_type VARCHAR);
-CREATE TABLE core.variants (region VARCHAR, variant_id VARCHAR, product_id VARCHAR, units DECIMAL(18,4));
+CREATE TABLE core.variants (region VARCHAR, variant_id VARCHAR, product_id VARCHAR, units DECIMAL(18,4),
+    status VARCHAR, availability VARCHAR, removed_at TIMESTAMPTZ);
 CREATE TABLE core.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, patient_id VARCHAR, practitioner_id VARCHAR,
     name VARCHAR, state VARCHAR, state_raw VARCHAR, removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ,
     treatment_plan_id VARCHAR);
@@ -58,7 +59,18 @@ CREATE TABLE ops.pulls (clinic_id VARCHAR, resource VARCHAR, outcome VARCHAR, co
     finished_at TIMESTAMPTZ);
 INSERT INTO ops.pulls VALUES
     ('clinic-1', 'lab_orders', 'loaded', true, '2026-11-22 12:00:00+00', '2026-11-22 12:00:00+00');
+CREATE TABLE core.products (region VARCHAR, product_id VARCHAR, name VARCHAR, brand_id VARCHAR,
+    removed_at TIMESTAMPTZ);
+CREATE TABLE core.brands (region VARCHAR, brand_id VARCHAR, name VARCHAR);
+CREATE TABLE core.category_products (clinic_id VARCHAR, category_id VARCHAR, product_id VARCHAR,
+    removed_at TIMESTAMPTZ);
+CREATE TABLE core.similar_products (region VARCHAR, product_id VARCHAR, similar_product_id VARCHAR, place BIGINT,
+    removed_at TIMESTAMPTZ);
+CREATE TABLE core.clinic_brands (clinic_id VARCHAR, brand_id VARCHAR, removed_at TIMESTAMPTZ);
 CREATE SCHEMA history;
+CREATE TABLE history.products (region VARCHAR, product_id VARCHAR, name VARCHAR, valid_from TIMESTAMPTZ);
+CREATE TABLE history.variants (region VARCHAR, variant_id VARCHAR, status VARCHAR, availability VARCHAR,
+    removed_at TIMESTAMPTZ, valid_from TIMESTAMPTZ, known_at TIMESTAMPTZ);
 CREATE TABLE history.lab_orders (clinic_id VARCHAR, lab_order_id VARCHAR, known_at TIMESTAMPTZ);
 CREATE TABLE marts.adherence_gaps (clinic_id VARCHAR, patient_id VARCHAR, treatment_plan_id VARCHAR,
     product_id VARCHAR, as_of DATE, gap_start DATE, gap_end DATE, gap_days DOUBLE, is_open BOOLEAN);
@@ -75,6 +87,7 @@ def empty_warehouse() -> duckdb.DuckDBPyConnection:
     marts = resources.files(adherence).joinpath("sql", "marts.sql").read_text(encoding="utf-8")
     (panels,) = [statement for statement in marts.split(";") if "VIEW marts.unordered_panels" in statement]
     con.execute(panels)
+    con.execute(resources.files(catalog).joinpath("sql", "marts.sql").read_text(encoding="utf-8"))
     return con
 
 

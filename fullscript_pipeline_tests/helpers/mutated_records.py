@@ -12,7 +12,7 @@ from typing import Any
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ENDPOINTS, ClinicRef, RequestSummary
 from fullscript_pipeline.api.response_parsing import Page, parse_list
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
+from fullscript_pipeline.extraction.engine import Load, Pull, Target
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
@@ -160,7 +160,7 @@ class _Server:
     """A session that answers one list; the real reading of answers, no network."""
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
-        self.clinic = ClinicRef("us-snd", "c1", "acme", "us")
+        self.clinic = ClinicRef(server="us-snd", clinic_id="c1", clinic_key="acme", region="us")
         self.requests: Counter[str] = Counter()
         self.retries = 0
         self.viewers: frozenset[tuple[str | None, frozenset[str]]] = frozenset([(None, frozenset())])
@@ -169,9 +169,19 @@ class _Server:
 
     def pages(self, endpoint: str, *_: object, **__: object) -> Iterator[Page]:
         described = ENDPOINTS[endpoint]
-        asked = RequestSummary(endpoint, "us-snd", "GET", described.path)
+        asked = RequestSummary(endpoint=endpoint, server="us-snd", method="GET", url=described.path)
         key, records, unexpected = parse_list(described, {described.wrapper_keys[0]: self._records}, asked)
-        yield Page(1, records, len(records), 1, None, clock.now(), key, unexpected, is_last=True)
+        yield Page(
+            number=1,
+            records=records,
+            total_count=len(records),
+            total_pages=1,
+            request_id=None,
+            fetched_at=clock.now(),
+            wrapper_key=key,
+            unexpected_wrapper=unexpected,
+            is_last=True,
+        )
 
 
 def lost(warehouse: Warehouse, folder: Path, mutated: list[Mutated]) -> list[Mutated]:

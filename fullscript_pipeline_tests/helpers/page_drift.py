@@ -12,8 +12,7 @@ from pathlib import Path
 from random import Random
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine.list_progress import FetchedList
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target
+from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, Target
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING

@@ -4,7 +4,6 @@ What does not belong here: assertions.
 """
 
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ import httpx
 from fullscript_pipeline.api.authorization_flow import ConnectFlow
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse.attachment import detach_all
+from fullscript_pipeline_tests.helpers.free_ports import free_redirect_uri
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
 
@@ -51,19 +52,20 @@ def connected_pipeline(
 ) -> Iterator[Connected]:
     """A sandbox of small size and a fresh data directory with every clinic connected (or the first `clinics`)."""
     before = dict(os.environ)
-    redirect = f"http://127.0.0.1:{free_port()}/callback"
+    redirect = free_redirect_uri()
     try:
         with running_sandbox(directory / "sandbox", redirect_uri=redirect, clinics=world_clinics, **options) as sandbox:
             os.environ.update(environment(sandbox, directory / "data", redirect))
             settings = load_settings()
             settings.prepare_data_dir()
-            with StateStore(settings.state_path, settings.encryption_key) as store:
+            with StateStore.open(settings) as store:
                 connected = Connected(sandbox, settings, store)
                 connected.set_clock()
                 for slug in list(sandbox.clinics)[:clinics]:
                     connected.connect(slug)
                 yield connected
     finally:
+        detach_all()  # who removes the directory next must find nobody writing in it
         os.environ.clear()
         os.environ.update(before)
 
@@ -78,10 +80,3 @@ def environment(sandbox: RunningSandbox, data_dir: Path, redirect: str) -> dict[
             for key in ("client_id", "client_secret", "api_url", "authorize_url")
         }
     return variables
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

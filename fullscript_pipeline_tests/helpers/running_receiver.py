@@ -55,7 +55,12 @@ def receiving(
     inbox_bytes: int | None = None,
 ) -> Iterator[Receiver]:
     endpoints = [
-        WebhookEndpoint(server, f"/hooks/{SECRET}/{server}", CHALLENGE, tuple(key.encode() for key in keys))
+        WebhookEndpoint(
+            server=server,
+            path=f"/hooks/{SECRET}/{server}",
+            challenge=CHALLENGE,
+            keys=tuple(key.encode() for key in keys),
+        )
         for server in ("us-snd", "ca-snd")
     ]
     with ExitStack() as running:

@@ -18,7 +18,7 @@ import httpx
 from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.ui_access import make_code, read_key
 from fullscript_pipeline_tests.helpers.browser import BROWSER, DRIVER, MISSING, Browser, browser
-from fullscript_pipeline_tests.helpers.pipeline import free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDTH, HEIGHT = 1200, 750
@@ -82,14 +82,14 @@ def _wait_until_unchanged(text: Callable[[], str]) -> None:
 
 
 def _wait_until_up(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         try:
             if httpx.get(f"{url}/server_info", trust_env=False).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.3)
-    sys.exit("The UI did not come up within 60 s.")
+    sys.exit("The UI did not come up within 240 s.")
 
 
 if __name__ == "__main__":

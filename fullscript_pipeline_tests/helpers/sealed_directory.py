@@ -21,7 +21,7 @@ from fullscript_pipeline.warehouse.publishing.publish import publish
 
 OLD = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
 NEW = "k2Jr8uYw1nTq5vXz7mBd4sLh9pGf3cAe6oRi0xVtZyQ"
-CLINIC = ClinicRef("us-snd", "c-1", "maple", "us")
+CLINIC = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us")
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,26 @@ def make_sealed_directory(folder: Path, key: str | None = OLD, *, patients: int 
     settings.prepare_data_dir()
     now = datetime(2026, 11, 22, tzinfo=UTC)
     grant = Grant(
-        "u-1", "Practitioner", ("clinic:read",), now, now + timedelta(hours=2), "an-access-token", "a-refresh"
+        user_id="u-1",
+        user_type="Practitioner",
+        scopes=("clinic:read",),
+        obtained_at=now,
+        expires_at=now + timedelta(hours=2),
+        access_token="an-access-token",
+        refresh_token="a-refresh",
     )
     with StateStore(settings.state_path, key) as store:
         store.facts.set_environment_kind("sandbox")
         store.clinics.register("us-snd", "c-1", "us", "Maple")
         store.tokens.save_grant(CLINIC, grant)
-        store.inbox.keep_delivery(Delivery("us-snd", "e-1", body=b'{"patient": "Canary"}'))
+        store.inbox.keep_delivery(Delivery(server="us-snd", event_id="e-1", body=b'{"patient": "Canary"}'))
         store.inbox.webhook_path()
     for name in ("orders.1.frames", "patients.2.open", "plans.3.abandoned"):
         path = settings.landing_dir / "us-snd" / "maple" / "2026-11-22" / name
         file = FrameFile(path.with_suffix(".open"), key)
         for page in range(pages):
             lines = [make_line({"id": f"{page}-{number}", "name": "Canary " * 40}) for number in range(20)]
-            file.append(Request("orders", "k", page + 1, len(lines)), lines)
+            file.append(Request(endpoint="orders", key="k", page=page + 1, records=len(lines)), lines)
         file.close() if path.suffix == ".frames" else None
         file.rename(path.suffix)
     warehouse = Warehouse(settings.warehouse_path, key)
@@ -89,17 +95,17 @@ def contents(settings: Settings) -> Contents:
 
 
 def _tokens(settings: Settings) -> object:
-    with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+    with StateStore.open(settings, read_only=True) as store:
         return store.tokens.load_grant(CLINIC)
 
 
 def _webhooks(settings: Settings) -> object:
-    with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+    with StateStore.open(settings, read_only=True) as store:
         return store.inbox.deliveries(), store.inbox.webhook_path()
 
 
 def _audit_log(settings: Settings) -> object:
-    with StateStore(settings.state_path, settings.encryption_key, read_only=True) as store:
+    with StateStore.open(settings, read_only=True) as store:
         return store.audit.heads()[0].chain, store.audit.damage()
 
 

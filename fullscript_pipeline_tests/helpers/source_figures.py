@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 NAME = "fullscript_pipeline"
 _GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Functions of libraries that take any number of arguments: log lines, columns of a table, values of a frame's header.
+VARIADIC = frozenset({"info", "Table", "pack", "checks"})
 
 
 def _listed_words(bullet: str) -> frozenset[str]:
@@ -110,6 +112,21 @@ class Source:
         )
         return sorted(name for name, times in classes.items() if times > 1)
 
+    @property
+    def dataclasses(self) -> dict[str, list[str]]:
+        """The decorators of each class that is a dataclass, by the class's place."""
+        found = {
+            f"{module.name}:{node.lineno} {node.name}": [ast.unparse(decorator) for decorator in node.decorator_list]
+            for module in self.modules.values()
+            for node in module.nodes
+            if isinstance(node, ast.ClassDef)
+        }
+        return {
+            name: lines
+            for name, lines in found.items()
+            if any(re.match(r"(\w+\.)*dataclass\b", line) for line in lines)
+        }
+
     @cached_property
     def functions(self) -> list[Function]:
         return [function for module in self.modules.values() for function in module.functions]
@@ -128,12 +145,16 @@ class Source:
         return max(self.modules.values(), key=lambda module: module.lines)
 
     def calls_with_positions(self, least: int) -> list[str]:
-        """Calls with at least so many positional arguments, by place."""
+        """Calls with at least so many positional arguments, by place; not of functions that take any number, and not
+        the rows of the sandbox's word lists."""
+        variadic = VARIADIC | {function.name for function in self.functions if function.args.vararg}
         return [
             f"{module.name}:{call.lineno} {ast.unparse(call.func)}"
             for module in self.modules.values()
             for call in module.calls
             if len(call.args) >= least
+            and ast.unparse(call.func).split(".")[-1] not in variadic
+            and module.name != f"{NAME}.sandbox.word_lists"
         ]
 
     def calls_of(self, function: str) -> list[str]:

@@ -118,7 +118,7 @@ class TracedClinic:
             "clinic_daily": clinic_partition(of.clinic_key, day),
         }
         assets = frozenset(dg.AssetKey(table.split("/")) for table in tables) or None
-        run = PlannedRun(job, job, partitions.get(job), assets=assets, run_config=config)
+        run = PlannedRun(label=job, job=job, partition=partitions.get(job), assets=assets, run_config=config)
         code, _ = execute_runs(self.instance, [run])
         if code:
             raise RuntimeError(f"{job} ended with exit code {code}")
@@ -148,7 +148,9 @@ class TracedClinic:
         return path
 
     def _deliver(self, body: bytes, path: TracedPath) -> None:
-        endpoint = WebhookEndpoint(self.clinic.clinic.server, "/hooks/secret/traced", CHALLENGE, (KEY.encode(),))
+        endpoint = WebhookEndpoint(
+            server=self.clinic.clinic.server, path="/hooks/secret/traced", challenge=CHALLENGE, keys=(KEY.encode(),)
+        )
         with traced_into(path), serving([endpoint], self.clinic.store, lambda _: None) as base_url:
             httpx.post(f"{base_url}{endpoint.path}", content=body, headers=signed(body)).raise_for_status()
 

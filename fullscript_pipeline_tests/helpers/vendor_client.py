@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[2]
 CHALLENGE, KEY = "a-challenge-token", "a-signature-key"
+ENCRYPTION_KEY = "a key"
 _READY_SECONDS = 30.0
 
 
@@ -113,7 +114,7 @@ def receiver_process(data_dir: Path, **more: str) -> Iterator[Process]:
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("FULLSCRIPT_")},
         "FULLSCRIPT_DATA_DIR": str(data_dir),
-        "FULLSCRIPT_ENCRYPTION_KEY": "a key",
+        "FULLSCRIPT_ENCRYPTION_KEY": ENCRYPTION_KEY,
         "FULLSCRIPT_US_SND_WEBHOOK_CHALLENGE_TOKEN": CHALLENGE,
         "FULLSCRIPT_US_SND_WEBHOOK_SIGNATURE_KEYS": KEY,
         **more,

@@ -22,7 +22,14 @@ def lines_of(records: list[Record], parent: str | None = None) -> Callable[[], I
 
 
 def context(hour: int = 0) -> Context:
-    return Context("us-snd", "us", "c1", "acme", START + timedelta(hours=hour), f"pull-{hour}")
+    return Context(
+        server="us-snd",
+        region="us",
+        clinic_id="c1",
+        clinic_key="acme",
+        observed_at=START + timedelta(hours=hour),
+        pull_id=f"pull-{hour}",
+    )
 
 
 def put(

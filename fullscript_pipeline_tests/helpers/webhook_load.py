@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fullscript_pipeline_tests.helpers.vendor_client import ROOT, Told, payload, post, signed
+from fullscript_pipeline_tests.helpers.vendor_client import ENCRYPTION_KEY, ROOT, Told, payload, post, signed
 
 
 @dataclass
@@ -84,8 +84,10 @@ def long_run(data_dir: Path) -> Iterator[None]:
         assert process.stdout is not None
         assert process.stdout.readline() == "holding\n"
         yield
-    finally:
         process.communicate(timeout=30)
+        assert process.returncode == 0, "the long run ended early: nothing was held"
+    finally:
+        process.kill()
 
 
 def _hold(data_dir: Path) -> None:
@@ -100,7 +102,10 @@ def _hold(data_dir: Path) -> None:
         over.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    with duckdb.connect(data_dir / "fullscript.duckdb") as warehouse, StateStore(data_dir / "state.sqlite") as store:
+    with (
+        duckdb.connect(data_dir / "fullscript.duckdb") as warehouse,
+        StateStore(data_dir / "state.sqlite", ENCRYPTION_KEY) as store,
+    ):
         warehouse.execute("CREATE OR REPLACE TABLE long_run AS SELECT range AS number FROM range(2000000)")
         warehouse.execute("SET threads = 1; BEGIN")
         sys.stdout.write("holding\n")
@@ -110,7 +115,10 @@ def _hold(data_dir: Path) -> None:
             warehouse.execute("UPDATE long_run SET number = number + 1 WHERE number % 7 = 0")
             if time.monotonic() >= next_page:  # the request budget is 16 pages a second
                 page, next_page = page + 1, time.monotonic() + 1 / 16
-                store.events.record(LedgerEvent("us-snd", "c-1", f"run-{page}-{number}") for number in range(100))
+                store.events.record(
+                    LedgerEvent(server="us-snd", clinic_id="c-1", event_id=f"run-{page}-{number}")
+                    for number in range(100)
+                )
         warehouse.execute("ROLLBACK")
 
 

@@ -50,10 +50,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse
     warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
     migrate(warehouse, [])
     put(warehouse, PATIENTS, [{"id": f"p{number}", "first_name": "Canary"} for number in range(50)])
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         store.clinics.register("us-snd", "c1", "us", "Acme")
         landed = settings.landing_dir / "us-snd" / "acme" / "2026-11-01" / "x.frames"
-        FrameFile(landed, KEY).append(Request("a", "k"), [])
+        FrameFile(landed, KEY).append(Request(endpoint="a", key="k"), [])
         yield warehouse, back_up(settings, warehouse, with_landing=True).folder
 
 
@@ -69,7 +69,7 @@ def test_a_backup_restores_on_a_clean_machine(source: tuple[Warehouse, Path], ba
     restored = restore(settings, other, backup)
     assert restored.rows >= 50
     assert table_hashes(other) == table_hashes(source[0])
-    with StateStore(settings.state_path, settings.encryption_key) as store:
+    with StateStore.open(settings) as store:
         assert [one.clinic_key for one in store.clinics.all()] == ["acme"]
     assert list(settings.landing_dir.rglob("*.frames"))
     with pytest.raises(UsageError, match="--force"):
@@ -80,7 +80,7 @@ def test_a_backup_restores_on_a_clean_machine(source: tuple[Warehouse, Path], ba
 
 def test_nothing_is_restored_under_a_run_that_is_landing_pages(backup: Path, machine: Machine) -> None:
     settings, other = machine("busy")
-    with StateStore(settings.state_path, settings.encryption_key):
+    with StateStore.open(settings):
         pass
     _, claim = claim_landing_file(settings.landing_dir / "us-snd" / "acme" / "2026-11-02", "orders", "a-pull")
     with pytest.raises(Busy, match="wait until it ends or stop it"):

@@ -145,14 +145,14 @@ def test_a_run_that_lands_pages_is_waited_for_and_nothing_is_changed(folder: Pat
 
 def test_nobody_begins_a_sealed_file_under_the_former_key(folder: Path) -> None:
     key_record.require_key_of_files(folder, OLD)
-    key_record.write_record(folder, key_record.KeyRecord(None, "0" * 16))
+    key_record.write_record(folder, key_record.KeyRecord(key=None, changing_to="0" * 16))
     with pytest.raises(ConfigurationError, match="interrupted"):
         key_record.require_key_of_files(folder, OLD)
     with changing_keys(folder), pytest.raises(Busy, match="being changed"):
         key_record.require_key_of_files(folder, OLD)
     with changing_keys(folder), pytest.raises(Busy, match="Another"), changing_keys(folder):
         pass
-    key_record.write_record(folder, key_record.KeyRecord(fingerprint(NEW)))
+    key_record.write_record(folder, key_record.KeyRecord(key=fingerprint(NEW)))
     for key in (OLD, None):
         with pytest.raises(ConfigurationError, match="start it again"):
             key_record.require_key_of_files(folder, key)
@@ -163,7 +163,7 @@ def test_what_no_key_opens_or_is_damaged_stops_it_before_it_begins(folder: Path)
     with pytest.raises(ConfigurationError, match="another key"):
         plan_rotation(settings_under(folder, NEW))
     stranger = folder / "landing" / "us-snd" / "maple" / "2026-11-22" / "labs.9.frames"
-    FrameFile(stranger.with_suffix(".open"), "a third key").append(Request("labs", "k"), [])
+    FrameFile(stranger.with_suffix(".open"), "a third key").append(Request(endpoint="labs", key="k"), [])
     FrameFile(stranger.with_suffix(".open"), "a third key").finish()
     settings = settings_under(folder, f"{NEW},{OLD}")
     with pytest.raises(ConfigurationError, match=r"labs\.9\.frames opens with none of the keys"):
@@ -251,7 +251,7 @@ def test_a_guessable_key_is_no_new_key_for_real_patients(folder: Path) -> None:
 
 
 def test_doctor_tells_of_an_interrupted_change(folder: Path) -> None:
-    key_record.write_record(folder, key_record.KeyRecord(None, fingerprint(NEW)))
+    key_record.write_record(folder, key_record.KeyRecord(key=None, changing_to=fingerprint(NEW)))
     found = {one.id: one for one in check_all(settings_under(folder, f"{NEW},{OLD}"))}
     assert "was interrupted: run it again" in found["settings.key"].what
     assert found["settings.key"].exit_code == 78

@@ -37,7 +37,8 @@ def instance(connected: Connected) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="module")
-def repository() -> dg.RepositoryDefinition:
+def repository(connected: Connected) -> dg.RepositoryDefinition:
+    assert connected.settings.data_dir == load_settings().data_dir
     return build_defs(load_settings).get_repository_def()
 
 

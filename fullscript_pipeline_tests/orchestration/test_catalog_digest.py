@@ -45,8 +45,16 @@ class Region:
 def region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Region]:
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("FULLSCRIPT_NOW", "2026-11-25T12:00:00Z")
+    monkeypatch.setenv("FULLSCRIPT_START_DATE", "2026-11-19")
     monkeypatch.setenv("FULLSCRIPT_WATCHED_BRANDS", "northwind, Elsewhere")
     yield Region()
+
+
+def test_a_run_that_reads_products_alone_says_that_nothing_is_compared() -> None:
+    products, digest = dg.AssetKey(["core", "products"]), dg.AssetKey(["reports", "catalog_digest"])
+    assert "compares nothing" in (assets.missing_comparison({products}) or "")
+    assert assets.missing_comparison({products, digest}) is None
+    assert assets.missing_comparison(None) is None
 
 
 def world(products: int = 20) -> dict[str, Any]:
@@ -100,7 +108,9 @@ def test_release_on_the_command_line_turns_the_red_square_green(
         observe(con, world(10), noon(21))
     instance = open_instance(load_settings())
     keys = frozenset([*assets.catalog_changes.keys, *assets.catalog_digest.keys])
-    cell = PlannedRun("us 2026-11-21", "catalog_daily", region_partition("us", nov(21)), assets=keys)
+    cell = PlannedRun(
+        label="us 2026-11-21", job="catalog_daily", partition=region_partition("us", nov(21)), assets=keys
+    )
     code, ((_, outcome),) = execute_runs(instance, [cell])
     assert code == 1
     assert "catalog release 2026-11-21 --region us" in outcome.failures[0].sentence
@@ -134,7 +144,7 @@ def test_the_ui_gets_counts_a_short_table_and_no_markup_of_the_vendor(region: Re
     region.day(20, world())
     changed = world()
     changed["products"]["p1"]["name"] = "<b>[x](http://evil)</b> | Product"
-    shown = digest_rebuild.metadata_of(region.day(21, changed))
+    shown = digest_rebuild.metadata_of(region.day(21, changed), load_settings())
     assert shown["lane_facts"] == 1
     assert sum(isinstance(value, int) for value in shown.values()) <= 15
     table = shown["changes"].value

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
-from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, table_columns
+from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, columns_elsewhere, table_columns
+from fullscript_pipeline.orchestration.assets.clinic_asset import steps_before
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.assets.freshness import CURRENT_WITHIN, WRITTEN_BY_EVERY_RUN
+from fullscript_pipeline.orchestration.checks import OPERATIONS
 from fullscript_pipeline.orchestration.runtime.partitions import daily_partitions
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import load_settings
@@ -130,13 +134,49 @@ def test_every_check_says_what_to_do(defs: dg.Definitions) -> None:
     assert {"treatment_plans: keys_are_unique", "orders: keys_are_unique", "adherence: figures_can_be_true"} <= blocking
 
 
-def test_a_marts_columns_come_from_columns_that_there_are() -> None:
-    for mart in ("adherence", "adherence_gaps", "adherence_timeline", "catalog_changes"):
-        lineage = column_lineage(mart)["dagster/column_lineage"].value
-        assert isinstance(lineage, dg.TableColumnLineage)
-        assert lineage.deps_by_column.keys() <= table_columns()[f"marts.{mart}"].keys()
-        for dep in (one for deps in lineage.deps_by_column.values() for one in deps):
-            assert dep.column_name in table_columns()[".".join(dep.asset_key.path)], dep
+def test_columns_come_from_columns_that_there_are_of_tables_that_the_graph_names(defs: dg.Definitions) -> None:
+    known = {**table_columns(), **columns_elsewhere()}
+    found = 0
+    for spec in defs.resolve_all_asset_specs():
+        for metadata in column_lineage(spec.key.to_user_string()).values():
+            lineage = metadata.value
+            assert isinstance(lineage, dg.TableColumnLineage)
+            assert lineage.deps_by_column.keys() <= known[".".join(spec.key.path)].keys(), spec.key
+            for dep in (one for deps in lineage.deps_by_column.values() for one in deps):
+                assert dep.column_name in known[".".join(dep.asset_key.path)], dep
+                assert dep.asset_key in {one.asset_key for one in spec.deps}, (spec.key, dep)
+            found += 1
+    assert found >= 10
+
+
+def test_every_asset_is_late_when_the_check_says_so(defs: dg.Definitions) -> None:
+    policies: list[Any] = [spec.freshness_policy for spec in defs.resolve_all_asset_specs()]
+    assert {policy.fail_window.to_timedelta() for policy in policies} == {CURRENT_WITHIN}
+    assert {spec.key.to_user_string() for spec in OPERATIONS} == set(WRITTEN_BY_EVERY_RUN)
+
+
+def test_an_edge_is_no_order_of_work(defs: dg.Definitions) -> None:
+    """A list that the vendor sends is made from no other table; the job still reads it after its clinic."""
+    deps = {
+        spec.key.to_user_string(): {dep.asset_key.path[-1] for dep in spec.deps}
+        for spec in defs.resolve_all_asset_specs()
+    }
+    for table in (
+        "clinics",
+        "patients",
+        "practitioners",
+        "staff",
+        "orders",
+        "events",
+        "lab_orders",
+        "webhook_deliveries",
+    ):
+        assert deps[f"core/{table}"] == set(), table
+    assert deps["core/clinic_variants"] == {"recommendations", "order_line_items"}
+    assert deps["core/treatment_plans"] == {"patients"}
+    assert steps_before("patients") == {"clinic"}
+    assert steps_before("treatment_plans") == {"clinic", "patients", "events", "orders", "labs"}
+    assert steps_before("a_step_of_its_own") == {"clinic"}
 
 
 @pytest.mark.parametrize("shift", [-40, -1, 0, 1, 2, 40])

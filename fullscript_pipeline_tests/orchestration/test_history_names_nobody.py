@@ -38,7 +38,8 @@ def test_a_failure_names_no_patient_in_dagsters_history(tmp_path: Path) -> None:
         add_clinic_partitions(instance, connected.store)
         day = clock.today(connected.settings.time_zone)
         code, outcomes = execute_runs(
-            instance, [PlannedRun("a day", "clinic_daily", clinic_partition(clinic.clinic_key, day))]
+            instance,
+            [PlannedRun(label="a day", job="clinic_daily", partition=clinic_partition(clinic.clinic_key, day))],
         )
         instance.dispose()
         sentences = " ".join(failure.sentence for _, outcome in outcomes for failure in outcome.failures)

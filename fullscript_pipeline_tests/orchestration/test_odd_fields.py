@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.adherence.engine import sql_text
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages
+from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
@@ -37,7 +37,7 @@ def pages(one: LiveClinic, folder: Path) -> int:
 def test_pages_are_written_whatever_is_odd(tmp_path: Path) -> None:
     with open_live_clinic(tmp_path, patients=6, products=12) as one:
         assert one.rows("SELECT count(*) FROM ops.drift WHERE what IN ('untyped', 'rounded')") == [(0,)]
-        migrate(one.warehouse, [sql_text("marts")])
+        migrate(one.warehouse, mart_ddl())
         clean = pages(one, tmp_path / "clean")
         control = one.connected.sandbox.control
         for odd in (ODD[::2], ODD[1::2]):  # of one endpoint one fault at a time

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import refresh
-from fullscript_pipeline.sandbox.merging import merge_patients
+from fullscript_pipeline.sandbox.control import merge_patients
 from fullscript_pipeline.sandbox.orders import order_freely, order_plans
 from fullscript_pipeline.sandbox.world import Plan
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
@@ -30,6 +30,7 @@ def buys(live_clinic: LiveClinic, plan: Plan) -> dict[str, Any]:
     return order
 
 
+@pytest.mark.check_all
 def test_a_lab_that_was_bought_is_bought_on_the_page(live_clinic: LiveClinic) -> None:
     plan, lab = plan_with_lab(live_clinic, 0)
     assert live_clinic.stored("lab_orders", ["state"], f"lab_order_id = '{lab.row['id']}'") == [("not_purchased",)]
@@ -196,13 +197,10 @@ def test_a_server_that_ignores_the_filter_of_orders_is_not_listed_whole(live_cli
     assert live_clinic.stored("orders", ["count(*)"], f"patient_id = '{merged}'") == [(0,)]
 
 
+@pytest.mark.check_all
 @pytest.mark.parametrize(
     ("quirk", "filter_ignored"),
-    [
-        ("dependent_keys_left_out", False),
-        pytest.param("dependent_keys_left_out", True, marks=pytest.mark.check_all),
-        pytest.param("", False, marks=pytest.mark.check_all),
-    ],
+    [("dependent_keys_left_out", False), ("dependent_keys_left_out", True), ("", False)],
 )
 def test_an_emancipated_patient_is_nobodys_dependent(tmp_path: Path, quirk: str, filter_ignored: bool) -> None:
     with open_live_clinic(tmp_path, patients=30, products=10, quirks=quirk) as live_clinic:

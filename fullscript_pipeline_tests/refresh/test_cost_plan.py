@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullscript_pipeline.extraction.pulls.event_feeds import MOST_DETAILS
+from fullscript_pipeline.extraction.pulls import MOST_DETAILS
 from fullscript_pipeline.refresh.cost_plan import (
     MOST_PRODUCT_EVENTS,
     THE_BEGINNING,
@@ -23,7 +23,14 @@ FEEDS = {"order.placed": "order_events", "patient.updated": "patient_events", "t
 
 def events(kind: str, number: int, *, known: int = 0) -> list[LedgerEvent]:
     return [
-        LedgerEvent("us-snd", "c", f"{kind}-{n}", kind, f"o{n}" if n < known else None, "2026-11-22T08:00:00Z")
+        LedgerEvent(
+            server="us-snd",
+            clinic_id="c",
+            event_id=f"{kind}-{n}",
+            event_type=kind,
+            resource_id=f"o{n}" if n < known else None,
+            created_at="2026-11-22T08:00:00Z",
+        )
         for n in range(number)
     ]
 
@@ -63,13 +70,36 @@ def test_a_list_that_comes_thin_is_not_cheaper() -> None:
 
 
 def test_orders_are_listed_from_the_day_before_the_oldest_event() -> None:
-    older = LedgerEvent("us-snd", "c", "old", "order.placed", None, "2026-11-10T01:00:00Z")
+    older = LedgerEvent(
+        server="us-snd",
+        clinic_id="c",
+        event_id="old",
+        event_type="order.placed",
+        resource_id=None,
+        created_at="2026-11-10T01:00:00Z",
+    )
     assert choose_strategy([*events("order.placed", 50), older], StoredCounts(), TODAY).orders_from == date(2026, 11, 9)
 
 
 def test_a_feed_that_lists_ids_only_still_says_whose_family_they_are() -> None:
-    bare = LedgerEvent("us-snd", "c", "e", None, None, None, feed="treatment_plan_events")
-    told = LedgerEvent("us-snd", "c", "d", None, None, None, seen_by="delivery")
+    bare = LedgerEvent(
+        server="us-snd",
+        clinic_id="c",
+        event_id="e",
+        event_type=None,
+        resource_id=None,
+        created_at=None,
+        feed="treatment_plan_events",
+    )
+    told = LedgerEvent(
+        server="us-snd",
+        clinic_id="c",
+        event_id="d",
+        event_type=None,
+        resource_id=None,
+        created_at=None,
+        seen_by="delivery",
+    )
     assert choose_strategy([bare, told], StoredCounts(), TODAY).details == ("e", "d")
 
 

@@ -25,8 +25,11 @@ class _Server:
     left_out: tuple[int, ...] = ()
     nameless: tuple[int, ...] = ()
     viewers: frozenset[tuple[str, frozenset[str]]] = frozenset([("owner", frozenset({"orders:read"}))])
-    clinic: ClinicRef = field(default_factory=lambda: ClinicRef("us-snd", "c1", "acme", "us"))
+    clinic: ClinicRef = field(
+        default_factory=lambda: ClinicRef(server="us-snd", clinic_id="c1", clinic_key="acme", region="us")
+    )
     asked: int = 0
+    assumed: frozenset[str] = frozenset()
 
     def pages(self, _: str, __: object, params: Mapping[str, str], first_page: int = 1) -> Iterator[Page]:
         after = params.get("created_at", ">").removeprefix(">")
@@ -36,7 +39,17 @@ class _Server:
         for number in range(first_page, last + 1):
             self.asked += 1
             rows = [self._row(day) for day in shown[2 * number - 2 : 2 * number]]
-            yield Page(number, rows, len(there), last, None, clock.now(), "events", False, number == last)
+            yield Page(
+                number=number,
+                records=rows,
+                total_count=len(there),
+                total_pages=last,
+                request_id=None,
+                fetched_at=clock.now(),
+                wrapper_key="events",
+                unexpected_wrapper=False,
+                is_last=number == last,
+            )
 
     def _row(self, day: int) -> dict[str, Any]:
         event_id = None if day in self.nameless else f"event-{day}"

@@ -17,6 +17,7 @@ def outcome(one: LiveClinic, event_id: str) -> tuple[str | None, str | None]:
     return event.outcome, event.reason
 
 
+@pytest.mark.check_all
 def test_a_refresh_closes_what_names_no_object_that_can_be_asked_for(tmp_path: Path) -> None:
     with open_live_clinic(tmp_path, patients=6, products=12) as one:
         patient = next(iter(one.world.patients.values()))

@@ -190,7 +190,9 @@ def test_webhooks_in_any_wrapper_reach_their_clinic(live_clinic: LiveClinic, way
     for one in told:
         body = json.dumps(told_otherwise(live_clinic, one, way)).encode()
         clinic = live_clinic.clinic.clinic_id if way == "clinic beside the event" else ""
-        live_clinic.store.inbox.keep_delivery(Delivery(live_clinic.clinic.server, one, clinic_id=clinic, body=body))
+        live_clinic.store.inbox.keep_delivery(
+            Delivery(server=live_clinic.clinic.server, event_id=one, clinic_id=clinic, body=body)
+        )
     assert refresh.ingest_inbox(live_clinic.store).failed == {}
     _, asked = live_clinic.handle()
     assert asked["event"] == 0

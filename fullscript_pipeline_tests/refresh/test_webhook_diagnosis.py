@@ -77,8 +77,17 @@ def test_a_clinic_is_silent_only_when_feeds_show_what_no_webhook_told(
     with StateStore(tmp_path / "state.sqlite") as store:
         clinic = store.clinics.register("us-snd", "c1", "us", "Elm")
         seen = clock.now() - timedelta(hours=2)
-        store.events.record([LedgerEvent("us-snd", "c1", "e1", "order.placed", seen_at=seen)])
-        old = LedgerEvent("us-snd", "c2", "e0", "order.placed", created_at="2026-11-22T09:59:59Z", seen_at=seen)
+        store.events.record(
+            [LedgerEvent(server="us-snd", clinic_id="c1", event_id="e1", event_type="order.placed", seen_at=seen)]
+        )
+        old = LedgerEvent(
+            server="us-snd",
+            clinic_id="c2",
+            event_id="e0",
+            event_type="order.placed",
+            created_at="2026-11-22T09:59:59Z",
+            seen_at=seen,
+        )
         store.clinics.register("us-snd", "c2", "us", "Just looked at")
         store.events.record([old])
         assert undelivered_webhooks(load_settings(), store) == {}, "webhooks are not set up on this server"

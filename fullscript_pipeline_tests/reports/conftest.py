@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
 
-from fullscript_pipeline.reports import PagesWritten, ReportStore, write_adherence_pages
+from fullscript_pipeline.reports import PagesWritten, ReportStore, load_page_context, write_adherence_pages
 from fullscript_pipeline_tests.helpers import mart_fixtures
+from fullscript_pipeline_tests.helpers.page_world import build_page_world
 from fullscript_pipeline_tests.helpers.page_writing import Write
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A pulled clinic and its pages; for tests of check_all."""
+    return build_page_world(tmp_path_factory.mktemp("claims"))
 
 
 @pytest.fixture
@@ -38,6 +46,8 @@ def write(con: duckdb.DuckDBPyConnection, store: ReportStore) -> Write:
             "time_zone": ZoneInfo("UTC"),
             "last_pull_at": mart_fixtures.NOON,
         }
-        return write_adherence_pages(con, store, **(usual | changed))  # type: ignore[arg-type]
+        writing = {name: changed.pop(name) for name in ("snoozes", "patient_ids", "progress") if name in changed}
+        context = load_page_context(con, **(usual | changed))  # type: ignore[arg-type]
+        return write_adherence_pages(con, store, context, **writing)  # type: ignore[arg-type]
 
     return writer

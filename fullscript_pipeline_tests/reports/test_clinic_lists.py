@@ -76,7 +76,7 @@ def test_nobody_says_what_changed_before_a_monday_was_recorded(
 
 
 def test_who_is_set_aside_is_shown_apart(people: None, store: ReportStore, write: Write) -> None:
-    page = read(write(snoozes={"pat-1": PatientSnooze(date(2026, 12, 6), "=travels")}).clinic_page)
+    page = read(write(snoozes={"pat-1": PatientSnooze(until=date(2026, 12, 6), note="=travels")}).clinic_page)
     called, aside = page.text.split("Off the call list until the day shown")
     assert "1 patient to talk to." in called
     assert "Mia Early" not in called

@@ -1,9 +1,7 @@
 """The spreadsheet files beside the clinic page: the page's words, nothing that would run, everyone in them once."""
 
 import csv
-import zipfile
 from datetime import date
-from xml.etree import ElementTree
 
 import duckdb
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from fullscript_pipeline.reports.export import COLUMNS, safe_cell
 from fullscript_pipeline_tests.helpers.mart_fixtures import LATE, NO_FIGURES, patient, row
 from fullscript_pipeline_tests.helpers.page_writing import Write
+from fullscript_pipeline_tests.helpers.workbooks import Row, read_sheets, read_tables, sentences
 
 
 def exported(write: Write) -> list[dict[str, str]]:
@@ -30,36 +29,9 @@ def test_a_row_says_what_the_page_says(con: duckdb.DuckDBPyConnection, write: Wr
     assert rescue["could_not_measure_because"] == "it is taken as needed, so there is no daily amount"
 
 
-def workbook(write: Write, sheet: int = 1) -> list[dict[str, tuple[str, str]]]:
-    """A row's cells by their column's letters, each its kind ("s" a text, "f" a formula, "n" a number) and value."""
-    book = zipfile.ZipFile(write().clinic_page.with_name("supply.xlsx"))
-    texts = [_text(one) for one in _parsed(book, "xl/sharedStrings.xml").iter(f"{_XML}si")]
-    rows = _parsed(book, f"xl/worksheets/sheet{sheet}.xml").iter(f"{_XML}row")
-    return [{one.get("r", "").rstrip("0123456789"): _cell(one, texts) for one in row.iter(f"{_XML}c")} for row in rows]
-
-
-def table(write: Write) -> list[dict[str, tuple[str, str]]]:
+def table(write: Write) -> list[Row]:
     """The rows of the first sheet by their header."""
-    header, *rows = workbook(write)
-    return [{header[at][1]: value for at, value in row.items()} for row in rows]
-
-
-_XML = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-
-
-def _parsed(book: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    return ElementTree.fromstring(book.read(name))  # noqa: S314 -- our own file
-
-
-def _text(found: ElementTree.Element) -> str:
-    return "".join(one.text or "" for one in found.iter(f"{_XML}t"))
-
-
-def _cell(found: ElementTree.Element, texts: list[str]) -> tuple[str, str]:
-    if found.find(f"{_XML}f") is not None:
-        return "f", ""
-    value = found.findtext(f"{_XML}v") or ""
-    return ("s", texts[int(value)]) if found.get("t") == "s" else ("n", value)
+    return read_tables(write().clinic_page.with_name("supply.xlsx"))["supply"]
 
 
 NASTY = ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1+1", "|calc", "%0", "{=1+1}", "http://evil", "\ufffe=1"]
@@ -75,19 +47,18 @@ def test_no_cell_of_the_workbook_is_a_formula_or_a_link(
     assert not [kind for kind, _ in values.values() if kind == "f"]
     assert values["product"] == ("s", text.replace("\ufffe", ""))
     assert len(values["dosage"][1]) == 32_000
-    book = zipfile.ZipFile(write().clinic_page.with_name("supply.xlsx"))
-    assert "hyperlink" not in book.read("xl/worksheets/sheet1.xml").decode()
 
 
 def test_the_workbook_has_numbers_days_and_its_limits(con: duckdb.DuckDBPyConnection, write: Write) -> None:
     patient(con, "p1", date_of_birth=date(1890, 1, 1))
     row(con, "p1", product="Zinc", **LATE)
     (values,) = table(write)
-    assert [value for _, value in workbook(write)[0].values()] == list(COLUMNS)
+    book = write().clinic_page.with_name("supply.xlsx")
+    assert [cell.value for cell in read_sheets(book)["supply"][0].values()] == list(COLUMNS)
     assert values["date_of_birth"] == ("s", "1890-01-01"), "before Excel's calendar begins"
     assert values["days_late"] == ("n", "12")
-    assert values["supply_until"] == ("n", str((date(2026, 11, 10) - date(1899, 12, 30)).days))
-    about = " ".join(value for row in workbook(write, sheet=2) for _, value in row.values())
+    assert values["supply_until"].day == date(2026, 11, 10)
+    about = sentences(book)
     assert "as of the end of 22 Nov 2026" in about
     assert "Buying does not show taking" in about
 

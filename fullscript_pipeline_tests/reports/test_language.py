@@ -33,7 +33,7 @@ def test_dates_numbers_and_lists_follow_the_language() -> None:
     toronto = ZoneInfo("America/Toronto")
     noon = datetime(2026, 11, 30, 17, 0, tzinfo=UTC)
     assert ENGLISH.moment(noon, toronto) == "30 Nov 2026, 12:00"
-    assert FRENCH.moment(noon, toronto) == "30 nov. 2026, 12 h 00"
+    assert FRENCH.moment(noon, toronto) == "30 nov. 2026, 12\u00a0h\u00a000"
     assert [FRENCH.day(date(2026, 8, day)) for day in (1, 2)] == ["1er août 2026", "2 août 2026"]
     assert (ENGLISH.day(None), ENGLISH.day_of_year(date(2026, 9, 1))) == ("—", "1 Sep")
     assert (ENGLISH.number(1200.5), FRENCH.number(1200.5)) == ("1,200.5", "1\xa0200,5")

@@ -2,8 +2,11 @@
 and the French page says the same numbers without an English word.
 """
 
+import html
 import re
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -11,16 +14,11 @@ from typing import Any
 
 import pytest
 
-from fullscript_pipeline import clock
-from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart
-from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl
-from fullscript_pipeline.reports import ReportStore, write_adherence_pages
 from fullscript_pipeline.reports.language import ENGLISH, page_language
 from fullscript_pipeline.reports.status_texts import VERDICTS, verdict
 from fullscript_pipeline.reports.thresholds import ReportPolicy
-from fullscript_pipeline.warehouse.upgrades.migrations import migrate
-from fullscript_pipeline_tests.helpers.clinic_fixture import open_live_clinic
 from fullscript_pipeline_tests.helpers.html import Page, read
+from fullscript_pipeline_tests.helpers.page_world import POLICY
 
 pytestmark = pytest.mark.check_all
 
@@ -30,34 +28,6 @@ _ENGLISH = re.compile(
     r"covered|window|gap|last|ask|supply|born|practitioner|product|dose used|per day|at least|soon|needed)\b",
     re.I,
 )
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A pulled clinic, its mart, and its pages in both languages."""
-    with open_live_clinic(tmp_path_factory.mktemp("claims"), patients=30) as live:
-        settings, clinic = live.connected.settings, live.clinic
-        day = clock.today(settings.time_zone)
-        migrate(live.warehouse, mart_ddl())
-        rebuild_mart(ClinicDay(settings=settings, warehouse=live.warehouse, clinic=clinic, day=day))
-        stores = {code: ReportStore(settings.reports_dir / code) for code in ("en", "fr")}
-        with live.warehouse.read() as con:
-            for code, store in stores.items():
-                write_adherence_pages(
-                    con,
-                    store,
-                    clinic_id=clinic.clinic_id,
-                    as_of=day,
-                    rendered_at=clock.now(),
-                    time_zone=settings.time_zone,
-                    last_pull_at=clock.now(),
-                    shows_contact=True,
-                    language=code,
-                )
-            cursor = con.execute("SELECT * FROM marts.adherence WHERE clinic_id = ?", [clinic.clinic_id])
-            names = [column[0] for column in cursor.description or []]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        yield {"stores": stores, "rows": rows, "key": clinic.clinic_key, "day": day}
 
 
 def _patients(world: dict[str, Any]) -> Iterator[tuple[list[dict[str, Any]], Path, Path]]:
@@ -75,7 +45,7 @@ def _verdict_key(row: dict[str, Any]) -> str:
     status = row["status"]
     if status == "not_measurable" and row["window_end"] <= row["as_of"]:
         status = "ended_unmeasured"
-    return verdict(status, row["days_late"], row["due_in_days"], ReportPolicy()).key
+    return verdict(status, row["days_late"], row["due_in_days"], ReportPolicy.of(POLICY)).key
 
 
 def test_the_headline_counts_products_with_the_verdicts_of_the_table(world: dict[str, Any]) -> None:
@@ -88,6 +58,41 @@ def test_the_headline_counts_products_with_the_verdicts_of_the_table(world: dict
         assert sorted(shown) == sorted(_verdict_key(row) for row in current), path.name
         seen += len(shown)
     assert seen > 30
+
+
+def test_the_headline_and_the_list_of_everybody_say_what_the_table_says(world: dict[str, Any]) -> None:
+    """The headline counts every product once; A to Z shows the first row's verdict, and how many other products."""
+    store = world["stores"]["en"]
+    directory = store.path_for_directory(world["key"]).read_text(encoding="utf-8")
+    seen = 0
+    for _, path, _ in _patients(world):
+        page = path.read_text(encoding="utf-8")
+        verdicts = re.findall(r'<b class="(\w+)">', page)
+        (answer,) = re.findall(r'<p class="answer">(.*?)</p>', page)
+        counted = [int(number) for number in re.findall(r"(?:^|\. )([\d,]+) ", answer)]
+        assert sum(counted) == len(verdicts), (path.name, answer)
+        found = re.search(rf'patients/{path.name}">.*?</th><td>.*?</td><td>(.*?)</td>', directory)
+        assert found is not None
+        if "Archived" not in found[1]:
+            others = f" +{len(verdicts) - 1}" if len(verdicts) > 1 else ""
+            assert re.fullmatch(rf'<span class="{verdicts[0]}">[^<]*</span>{re.escape(others)}', found[1]), found[1]
+            seen += 1
+    assert seen > 10
+
+
+def test_the_call_list_says_what_the_pages_say(world: dict[str, Any]) -> None:
+    """Whoever is on it has that verdict on top of their page, and the same days; nobody else has such a verdict."""
+    store = world["stores"]["en"]
+    page = store.path_for_clinic(world["key"]).read_text(encoding="utf-8")
+    entries = dict(re.findall(r'patients/(\S+)\.html">[^\n]*?<b class="(\w+)">[^<]*</b>', page.split('id="labs"')[0]))
+    on_pages = {}
+    for _, path, _ in _patients(world):
+        text = path.read_text(encoding="utf-8")
+        (first, *_) = re.findall(r'<b class="(\w+)">', text)
+        if first in {"long", "late", "ranout", "never"} and "Archived in Fullscript" not in text:
+            on_pages[path.stem] = first
+    assert entries == on_pages
+    assert len(entries) > 2
 
 
 def test_dates_and_lateness_are_those_of_the_mart(world: dict[str, Any]) -> None:
@@ -146,6 +151,49 @@ def test_french_pages_say_the_same_numbers_and_no_english_word(world: dict[str, 
         numbers = [sorted(_numbers(_own_words(page, data))) for page in texts]
         assert numbers[0] == numbers[1]
         assert read(french_path).all("html") == [{"lang": french.tag}]
+
+
+@pytest.mark.parametrize("name", ["supply.xlsx", "call-list.xlsx"])
+def test_french_workbooks_say_the_same_numbers_and_no_english_word(world: dict[str, Any], name: str) -> None:
+    folders = [world["stores"][code].path_for_clinic(world["key"]).parent for code in ("en", "fr")]
+    english, french = (_cells(folder / name) for folder in folders)
+    assert english.numbers == french.numbers
+    assert sum(map(len, french.numbers)) > 5
+    # What is in both is data: names, addresses, products, dosage texts, ids.
+    own = french.texts - english.texts
+    assert len(own) > 15
+    assert [text for text in own if "_" in text or _ENGLISH.search(re.sub(r"«[^»]*»", "", text))] == []
+    words = [text for text in french.texts & english.texts if text in set(VERDICTS) | {"yes", "no", "status", "note"}]
+    assert words in ([], ["note"])
+
+
+def test_french_lists_and_index_have_no_english_word(world: dict[str, Any]) -> None:
+    store = world["stores"]["fr"]
+    folder = store.path_for_clinic(world["key"]).parent
+    names = {row["product_name"] for row in world["rows"]} | {lab["name"] for lab in world["labs"] + world["panels"]}
+    data = sorted(filter(None, names), key=len, reverse=True)
+    paths = [store.path_for_index(), *folder.glob("*.html"), *folder.glob("practitioners/*.html")]
+    assert len(paths) > 4
+    for path in paths:
+        said = re.sub(r"<script.*?</script>", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not (hit := _ENGLISH.search(_own_words(Page(said), data))), (path.name, hit)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    texts: set[str]
+    numbers: list[list[str]]
+
+
+def _cells(path: Path) -> _Cells:
+    """All texts of a workbook, and the numbers of its sheets, in order."""
+    with zipfile.ZipFile(path) as book:
+        shared = book.read("xl/sharedStrings.xml").decode()
+        sheets = [
+            book.read(name).decode() for name in sorted(book.namelist()) if name.startswith("xl/worksheets/sheet")
+        ]
+    texts = {html.unescape(text) for text in re.findall(r"<t[^>]*>([^<]*)</t>", shared)}
+    return _Cells(texts, [re.findall(r'<c r="\w+"(?: s="\d+")?><v>([^<]*)</v>', sheet) for sheet in sheets])
 
 
 def _own_words(page: Page, data: list[str]) -> str:

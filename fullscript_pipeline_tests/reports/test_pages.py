@@ -58,7 +58,7 @@ def test_every_page_is_well_formed_and_named_and_only_the_search_is_a_script(
     write()
     write_index(store, rendered_at=NOON, time_zone=ZoneInfo("UTC"), clinic_names={"green-hill": "Green Hill Health"})
     pages = sorted(store.root.rglob("*.html"))
-    assert len(pages) == 9
+    assert len(pages) == 10
     for path in pages:
         page = read(path)
         assert page.stack_errors == 0
@@ -144,7 +144,10 @@ def test_refunded_orders_are_told_and_not_counted(
 ) -> None:
     patient(con, "pat-1")
     row(con, "pat-1", "covered", "Zinc")
-    con.execute("INSERT INTO core.variants VALUES ('us', 'v1', 'p-Zinc', 60), ('ca', 'v1', 'other', 60)")
+    con.execute(
+        "INSERT INTO core.variants (region, variant_id, product_id, units) "
+        "VALUES ('us', 'v1', 'p-Zinc', 60), ('ca', 'v1', 'other', 60)"
+    )
     insert(con, "core.orders", clinic_id=mart_fixtures.CLINIC, order_id="o1", patient_id="pat-1", is_refunded=True)
     for position in (0, 1):
         insert(
@@ -287,7 +290,7 @@ def test_a_full_writing_removes_pages_of_who_is_gone(
     write(policy=ReportPolicy(patients_per_page=2))
     left = sorted(path.relative_to(store.root).as_posix() for path in store.root.rglob("*.html"))
     folder = "clinics/green-hill"
-    lists = ["a-z.html", "index.html"]
+    lists = ["a-z.html", "catalog.html", "index.html"]
     pages = [*lists, "patients/p1.html", "practitioners/doc-1-a-z.html", "practitioners/doc-1.html"]
     assert left == [f"{folder}/{page}" for page in pages]
 

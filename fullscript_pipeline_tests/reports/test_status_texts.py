@@ -81,7 +81,7 @@ def test_no_banned_word_and_nothing_above_100_percent_on_pages(con: object, writ
     demo_patient(con)  # type: ignore[arg-type]
     folder = write().clinic_page.parent
     pages = [read(path).text for path in folder.rglob("*.html")]
-    assert len(pages) == len(STATUSES) + 2 + 4
+    assert len(pages) == len(STATUSES) + 2 + 5
     for text in pages:
         assert not BANNED.search(text)
         shares = [int(found) for found in re.findall(r"(\d+) %", text)]

@@ -68,7 +68,7 @@ def test_any_id_and_any_path(clients: Any, endpoint: SandboxEndpoint, name: str,
     check(client.get("/".join(quote(name, safe="") if part[0] == "{" else part for part in endpoint.segments)))
 
 
-@settings(some, max_examples=40)
+@settings(some, max_examples=15)
 @given(body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode), kind=st.sampled_from(["json", "form", "x"]))
 def test_any_body(sandbox: RunningSandbox, clients: Any, body: bytes, kind: str) -> None:
     client, _ = clients[0]

@@ -34,7 +34,7 @@ class Rotation(RuleBasedStateMachine):
         super().__init__()
         self.time = 0.0
         self.server = AuthorizationServer(
-            new_state(SandboxSettings(date(2026, 11, 22))), lambda: None, lambda: self.time
+            new_state(SandboxSettings(start=date(2026, 11, 22))), lambda: None, lambda: self.time
         )
         app = self.server.state.apps[SERVER]
         self.client = {"client_id": app.client_id, "client_secret": app.client_secret}
@@ -109,7 +109,7 @@ TestRotation = Rotation.TestCase
 
 def test_a_code_works_once_and_for_ten_minutes() -> None:
     now = 1000.0
-    server = AuthorizationServer(new_state(SandboxSettings(date(2026, 11, 22))), lambda: None, lambda: now)
+    server = AuthorizationServer(new_state(SandboxSettings(start=date(2026, 11, 22))), lambda: None, lambda: now)
     app = server.state.apps[SERVER]
     form = {"grant_type": "authorization_code", "client_id": app.client_id, "client_secret": app.client_secret}
     form["redirect_uri"] = server.state.settings.redirect_uri
@@ -123,7 +123,7 @@ def test_a_code_works_once_and_for_ten_minutes() -> None:
 
 
 def test_a_code_is_bound_to_its_server_and_redirect_uri() -> None:
-    server = AuthorizationServer(new_state(SandboxSettings(date(2026, 11, 22))), lambda: None)
+    server = AuthorizationServer(new_state(SandboxSettings(start=date(2026, 11, 22))), lambda: None)
     for name, uri in (("ca-snd", server.state.settings.redirect_uri), (SERVER, "http://127.0.0.1:1/elsewhere")):
         app = server.state.apps[name]
         form = {"grant_type": "authorization_code", "client_id": app.client_id, "client_secret": app.client_secret}

@@ -149,7 +149,7 @@ def test_bad_starts_are_sentences(tmp_path: Path) -> None:
         create_app(tmp_path / "tiny", patients=1)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "state.json").write_text("{")
-    with pytest.raises(SandboxError, match="cannot be understood"):
+    with pytest.raises(SandboxError, match="cannot be parsed"):
         create_app(tmp_path / "broken")
     with pytest.raises(SandboxError, match="no sandbox in"):
         advance_offline(tmp_path / "nothing", days=1)

@@ -83,7 +83,7 @@ def test_landing_files(tmp_path: Path, key: str | None) -> None:
     file = FrameFile(path.with_suffix(".open"), key)
     for page in range(1, 12):
         lines = [make_line({"id": f"{page}-{row}", "patient_id": f"p{row}"}) for row in range(30)]
-        file.append(Request("orders", f"c/?page={page}", page, len(lines)), lines)
+        file.append(Request(endpoint="orders", key=f"c/?page={page}", page=page, records=len(lines)), lines)
     file.finish()
     outcome = trial(path, lambda one: landed(one, key), 300)
     content, purged, chance = path.read_bytes(), Counter[str](), random.Random(39)

@@ -21,7 +21,10 @@ from fullscript_pipeline.state import (
 from fullscript_pipeline.state.address_time_zones import zone_of_clinic_record, zones_by_state
 from fullscript_pipeline.state.schema import MIGRATIONS
 
-MAPLE, OAK = ClinicRef("us-snd", "c-1", "maple", "us"), ClinicRef("us-snd", "c-2", "oak", "us")
+MAPLE, OAK = (
+    ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us"),
+    ClinicRef(server="us-snd", clinic_id="c-2", clinic_key="oak", region="us"),
+)
 TORONTO, WINNIPEG = ZoneInfo("America/Toronto"), ZoneInfo("America/Winnipeg")
 
 
@@ -65,6 +68,7 @@ def test_a_choice_survives_disconnect_and_connect_and_goes_with_purge(store: Sta
     assert store.choices.get(OAK).language == "fr"
 
 
+@pytest.mark.sqlite_file
 def test_contact_data_is_shown_unless_an_earlier_version_made_the_directory(tmp_path: Path) -> None:
     unset, on, off = _settings(), _settings(pages_contact="on"), _settings(pages_contact="off")
     older = tmp_path / "older" / "state.sqlite"

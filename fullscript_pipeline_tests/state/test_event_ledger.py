@@ -10,11 +10,17 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
-_MAPLE = ClinicRef("us-snd", "c-1", "maple", "us")
+_MAPLE = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us")
 
 
 def _event(event_id: str, **more: str) -> LedgerEvent:
-    return LedgerEvent("us-snd", "c-1", event_id, "order.placed", created_at=more.get("created_at"))
+    return LedgerEvent(
+        server="us-snd",
+        clinic_id="c-1",
+        event_id=event_id,
+        event_type="order.placed",
+        created_at=more.get("created_at"),
+    )
 
 
 def test_an_event_is_added_once_requested_and_done(tmp_path: Path) -> None:

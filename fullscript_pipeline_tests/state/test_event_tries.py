@@ -9,11 +9,14 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.state import LedgerEvent, StateStore
 
-_MAPLE = ClinicRef("us-snd", "c-1", "maple", "us")
+_MAPLE = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us")
 
 
 def _known(store: StateStore, *ids: str) -> None:
-    store.events.record(LedgerEvent("us-snd", "c-1", one, "order.placed", f"o-{one}") for one in ids)
+    store.events.record(
+        LedgerEvent(server="us-snd", clinic_id="c-1", event_id=one, event_type="order.placed", resource_id=f"o-{one}")
+        for one in ids
+    )
 
 
 def _event(store: StateStore, event_id: str) -> LedgerEvent:
@@ -72,4 +75,12 @@ def test_another_grant_or_other_scopes_open_again_what_was_refused(tmp_path: Pat
 
 def _grant(scopes: str) -> Grant:
     moment = datetime(2026, 11, 22, tzinfo=UTC)
-    return Grant("u-1", "Staff", tuple(scopes.split()), moment, moment + timedelta(hours=2), "access", "refresh")
+    return Grant(
+        user_id="u-1",
+        user_type="Staff",
+        scopes=tuple(scopes.split()),
+        obtained_at=moment,
+        expires_at=moment + timedelta(hours=2),
+        access_token="access",
+        refresh_token="refresh",
+    )

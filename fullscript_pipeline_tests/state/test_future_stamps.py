@@ -1,5 +1,6 @@
 """Times to come in the state store move back; what may lie ahead and what is the vendor's stays."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> StateStore:
-    return StateStore(tmp_path / "state.sqlite")
+def store(tmp_path: Path) -> Iterator[StateStore]:
+    with StateStore(tmp_path / "state.sqlite") as opened:
+        yield opened
 
 
 def insert(store: StateStore, table: str, **values: Any) -> None:

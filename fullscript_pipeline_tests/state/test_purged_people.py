@@ -5,11 +5,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.state import Delivery, StateStore
 
 KEY = "Lw4tq0v9-eVb2m_xJ7Rz1cYd8KpH5sNu3gQa6TfWi0E="
-ACME, OTHER = (ClinicRef("us-snd", one, one, "us") for one in ("acme", "other"))
+ACME, OTHER = (ClinicRef(server="us-snd", clinic_id=one, clinic_key=one, region="us") for one in ("acme", "other"))
 
 
 def test_the_person_and_their_objects_are_dropped_at_their_clinic_only(tmp_path: Path) -> None:
@@ -42,11 +44,14 @@ def test_a_delivery_about_them_is_not_stored_but_for_its_coming(tmp_path: Path) 
         store.clinics.register("us-snd", "acme", "us", "Acme")
         store.purged.remember(ACME, "p1", ())
         about, other = (f'{{"event": {{"data": {{"patient": {{"id": "{one}"}}}}}}}}'.encode() for one in ("p1", "p2"))
-        store.inbox.keep_deliveries([Delivery("us-snd", "d1", body=about), Delivery("us-snd", "d2", body=other)])
+        store.inbox.keep_deliveries(
+            [Delivery(server="us-snd", event_id="d1", body=about), Delivery(server="us-snd", event_id="d2", body=other)]
+        )
         kept = {one.event_id: (one.body, one.state) for one in store.inbox.deliveries()}
     assert kept == {"d1": (b"{}", "ignored"), "d2": (other, "received")}
 
 
+@pytest.mark.sqlite_file
 def test_an_older_backup_does_not_make_it_forget(tmp_path: Path) -> None:
     present, backup = tmp_path / "state.sqlite", tmp_path / "backup.sqlite"
     with StateStore(present, KEY) as store:
@@ -64,6 +69,7 @@ def test_an_older_backup_does_not_make_it_forget(tmp_path: Path) -> None:
         assert store.purged.forget(ACME, "p1")
 
 
+@pytest.mark.sqlite_file
 def test_a_store_that_cannot_be_read_gives_nobody_over(tmp_path: Path) -> None:
     (tmp_path / "broken.sqlite").write_bytes(b"no database at all")
     with StateStore(tmp_path / "state.sqlite", KEY) as store:

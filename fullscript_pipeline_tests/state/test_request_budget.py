@@ -134,6 +134,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.sqlite_file
 def test_permits_of_a_killed_process_are_returned_when_needed(tmp_path: Path) -> None:
     """Blocks of 20: the dead have used 3 + 1 of 40 each, the living 1 of 20, which nobody may take from it."""
     path = tmp_path / "state.sqlite"
@@ -196,6 +197,8 @@ def test_waiting_is_logged_seldom(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert len([record for record in caplog.records if "request budget of us-snd" in record.message]) == 1
 
 
+@pytest.mark.check_all
+@pytest.mark.sqlite_file
 def test_the_servers_own_count_never_passes_the_limit(tmp_path: Path) -> None:
     """Real time and real processes, scaled down; `make soak` has the full numbers."""
     figures = the_limit_is_never_passed(tmp_path, processes=2, threads=4, limit=100, window=1, calls=300)

@@ -21,7 +21,10 @@ from fullscript_pipeline.state.sealed_columns import SEALED_COLUMNS, SealedColum
 from fullscript_pipeline.state.secret_cipher import Keyring
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-MAPLE, OAK = ClinicRef("us-snd", "c-1", "maple", "us"), ClinicRef("us-snd", "c-2", "oak", "us")
+MAPLE, OAK = (
+    ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us"),
+    ClinicRef(server="us-snd", clinic_id="c-2", clinic_key="oak", region="us"),
+)
 UNTIL = date(2026, 12, 15)
 _OF_BEFORE = Fernet(OLD).encrypt(b"x").decode()
 _FACTS_KEY = "DELETE FROM facts WHERE name = 'encryption_key'"
@@ -30,7 +33,14 @@ _FACTS_KEY = "DELETE FROM facts WHERE name = 'encryption_key'"
 def _grant(token: str) -> Grant:
     now = datetime.fromisoformat("2026-11-22T00:00:00+00:00")
     return Grant(
-        "u-1", "Practitioner", ("clinic:read",), now, now + timedelta(hours=2), token, f"r-{token}", f"p-{token}"
+        user_id="u-1",
+        user_type="Practitioner",
+        scopes=("clinic:read",),
+        obtained_at=now,
+        expires_at=now + timedelta(hours=2),
+        access_token=token,
+        refresh_token=f"r-{token}",
+        previous_refresh_token=f"p-{token}",
     )
 
 
@@ -41,8 +51,14 @@ def path(tmp_path: Path) -> Path:
         for clinic in (MAPLE, OAK):
             store.clinics.register("us-snd", clinic.clinic_id, "us", clinic.clinic_key)
             store.tokens.save_grant(clinic, _grant(clinic.clinic_key))
-            store.inbox.keep_delivery(Delivery("us-snd", clinic.clinic_key, body=clinic.clinic_key.encode()))
-            store.snoozes.add(clinic, Snooze("p-1", UNTIL, f"{clinic.clinic_key} is away"), UNTIL - timedelta(days=1))
+            store.inbox.keep_delivery(
+                Delivery(server="us-snd", event_id=clinic.clinic_key, body=clinic.clinic_key.encode())
+            )
+            store.snoozes.add(
+                clinic,
+                Snooze(patient_id="p-1", until=UNTIL, note=f"{clinic.clinic_key} is away"),
+                UNTIL - timedelta(days=1),
+            )
         store.inbox.webhook_path()
     return tmp_path / "state.sqlite"
 
@@ -83,6 +99,7 @@ _MOVES = {
 }
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("move", _MOVES)
 def test_a_value_in_anothers_place_is_refused(path: Path, move: str) -> None:
     with _sql(path) as connection:
@@ -108,6 +125,7 @@ def test_every_sealed_value_follows_the_key_and_the_old_one_opens_nothing(path: 
                 read()
 
 
+@pytest.mark.sqlite_file
 def test_what_was_under_the_old_key_is_nowhere_in_the_file(path: Path) -> None:
     with _sql(path) as connection:
         old = [row[0] for row in connection.execute("SELECT access_token FROM grants")]
@@ -118,6 +136,7 @@ def test_what_was_under_the_old_key_is_nowhere_in_the_file(path: Path) -> None:
     assert not any(value[20:].encode() in files for value in old)
 
 
+@pytest.mark.sqlite_file
 def test_a_store_of_before_opens_and_is_bound_by_its_rotation(path: Path) -> None:
     fernet = Fernet(OLD)
     with _sql(path) as connection:
@@ -139,7 +158,7 @@ def test_a_store_of_before_opens_and_is_bound_by_its_rotation(path: Path) -> Non
 
 
 def test_a_process_of_before_the_rotation_writes_nothing_more(path: Path) -> None:
-    delivery = Delivery("us-snd", "later", body=b"{}")
+    delivery = Delivery(server="us-snd", event_id="later", body=b"{}")
     with StateStore(path, OLD) as stale, StateStore(path, f"{NEW},{OLD}") as both, StateStore(path, None) as keyless:
         with StateStore(path, f"{NEW},{OLD}") as store:
             store.reseal(NEW)
@@ -157,9 +176,10 @@ def test_every_sealed_column_is_in_the_list() -> None:
     assert declared == set(SEALED_COLUMNS)
     assert all(metadata.tables[one.table.name] is one.table for one in SEALED_COLUMNS)
     with pytest.raises(ValueError, match=r"clinics\.name"):
-        Keyring(OLD).seal("x", SealedColumn(clinics, "name", ("server",)).at("us"))
+        Keyring(OLD).seal("x", SealedColumn(table=clinics, of="name", key=("server",)).at("us"))
 
 
+@pytest.mark.sqlite_file
 def test_a_sealed_value_in_a_column_that_is_not_listed_stops_the_rotation(path: Path) -> None:
     """A column of a later version, or one that somebody forgot to list: it would stay under the former key."""
     with _sql(path) as connection:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,15 +22,22 @@ from fullscript_pipeline.api import ClinicRef, Grant
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.clinics import unique_key
-from fullscript_pipeline.state.database import Database
 from fullscript_pipeline.state.schema import MIGRATIONS, metadata
 from fullscript_pipeline.state.sealed_columns import SECRET_FACT
 from fullscript_pipeline.state.secret_cipher import Keyring
+from fullscript_pipeline.state.sqlite_file import SqliteFile
 
 _MOMENT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _WIDE = ("patients:read", "clinic:read")
 _GRANT = Grant(
-    "u-1", "Staff", ("patients:read",), _MOMENT, _MOMENT + timedelta(hours=2), "canary-a", "canary-r", "canary-p"
+    user_id="u-1",
+    user_type="Staff",
+    scopes=("patients:read",),
+    obtained_at=_MOMENT,
+    expires_at=_MOMENT + timedelta(hours=2),
+    access_token="canary-a",
+    refresh_token="canary-r",
+    previous_refresh_token="canary-p",
 )
 
 
@@ -37,6 +45,7 @@ def _path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "state.sqlite"
 
 
+@pytest.mark.sqlite_file
 def test_file_and_folder_are_private_also_while_writing(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
         store.clinics.register("us-snd", "c-1", "us", "Maple")
@@ -46,6 +55,7 @@ def test_file_and_folder_are_private_also_while_writing(tmp_path: Path) -> None:
     assert stat.S_IMODE(_path(tmp_path).parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.sqlite_file
 def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store, store.db.read() as connection:
         for table in metadata.tables.values():
@@ -57,6 +67,8 @@ def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
+@pytest.mark.check_all
+@pytest.mark.sqlite_file
 def test_a_migration_that_dies_after_any_statement_begins_anew(tmp_path: Path) -> None:
     """All statements of an upgrade are one transaction, the version number included."""
     count = sum(map(len, MIGRATIONS))
@@ -75,7 +87,7 @@ _DYING_MIGRATION = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Connection
-from fullscript_pipeline.state.database import Database
+from fullscript_pipeline.state.sqlite_file import SqliteFile
 left, execute = [int(sys.argv[2])], Connection.exec_driver_sql
 def dying(self, statement, *more):
     if statement.startswith(("CREATE", "ALTER", "INSERT", "DROP", "PRAGMA user_version =")):
@@ -84,7 +96,7 @@ def dying(self, statement, *more):
         left[0] -= 1
     return execute(self, statement, *more)
 Connection.exec_driver_sql = dying
-Database(Path(sys.argv[1]))
+SqliteFile(Path(sys.argv[1]))
 """
 
 
@@ -93,10 +105,12 @@ def test_every_row_names_its_server() -> None:
         "facts",
         "audit_chains",
         "audit_log",
+        "change_notices",
         "purged_ids",
     }
 
 
+@pytest.mark.sqlite_file
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     StateStore(_path(tmp_path)).close()
     with sqlite3.connect(_path(tmp_path)) as connection:
@@ -106,6 +120,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         StateStore(_path(tmp_path))
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("content", [b"this is not a database, whatever its name is" * 100])
 def test_a_file_that_is_no_store_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     _path(tmp_path).parent.mkdir()
@@ -115,12 +130,14 @@ def test_a_file_that_is_no_store_is_one_sentence(tmp_path: Path, content: bytes)
     assert _path(tmp_path).read_bytes() == content
 
 
+@pytest.mark.sqlite_file
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_DATA_DIR"):
         StateStore(_path(tmp_path))
 
 
+@pytest.mark.sqlite_file
 def test_opening_the_store_again_keeps_this_process_locks_on_it(tmp_path: Path) -> None:
     """POSIX drops a process's locks on a file when it closes any handle of it; another process that ends would then
     take itself for the last one, and delete the write-ahead log that we are still writing to."""
@@ -135,6 +152,7 @@ def test_opening_the_store_again_keeps_this_process_locks_on_it(tmp_path: Path) 
         assert _path(tmp_path).with_name("state.sqlite-wal").exists()
 
 
+@pytest.mark.sqlite_file
 def test_read_only_makes_and_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no state store"):
         StateStore(_path(tmp_path), read_only=True)
@@ -156,12 +174,13 @@ def test_read_only_makes_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_writer_that_never_ends_is_busy(tmp_path: Path) -> None:
     StateStore(_path(tmp_path)).close()
-    holder, waiter = Database(_path(tmp_path)), Database(_path(tmp_path), busy_seconds=0.1)
-    with holder.write(), pytest.raises(Busy) as caught, waiter.write():
+    holder, waiter = SqliteFile(_path(tmp_path)), SqliteFile(_path(tmp_path), busy_seconds=0.1)
+    with closing(holder), closing(waiter), holder.write(), pytest.raises(Busy) as caught, waiter.write():
         pass
     assert caught.value.exit_code == 75
 
 
+@pytest.mark.sqlite_file
 def test_threads_and_processes_may_start_and_write_at_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fullscript_pipeline.state import StateStore\n"
@@ -241,6 +260,11 @@ def test_a_key_is_a_slug_and_unique(name: str, taken: set[str]) -> None:
 def test_keys_of_real_names() -> None:
     assert unique_key("Clinique Santé d'Été | Montréal", []) == "clinique-sante-dete-montreal"
     assert unique_key("診療所", ["clinic"]) == "clinic-2"
+    assert (unique_key("Con", []), unique_key("COM 1", []), unique_key("AUX!", ["aux-clinic"])) == (
+        "con-clinic",
+        "com-1",
+        "aux-clinic-2",
+    )
 
 
 def test_grants_are_loaded_as_saved_and_generations_guard_them(tmp_path: Path) -> None:
@@ -297,8 +321,9 @@ def test_of_several_users_the_one_who_sees_most_is_used(tmp_path: Path) -> None:
         assert best.user_id == "many"
 
 
+@pytest.mark.sqlite_file
 def test_tokens_are_sealed_with_a_key_and_readable_only_with_it(tmp_path: Path) -> None:
-    maple = ClinicRef("us-snd", "c-1", "maple", "us")
+    maple = ClinicRef(server="us-snd", clinic_id="c-1", clinic_key="maple", region="us")
     with StateStore(_path(tmp_path), "old") as store:
         store.clinics.register("us-snd", "c-1", "us", "Maple")
         store.tokens.save_grant(maple, _GRANT)
@@ -335,6 +360,7 @@ def test_what_an_earlier_version_sealed_is_opened(is_fernet_key: bool) -> None:
     assert Keyring(f"another,{key}").open(stored, SECRET_FACT.at("a fact")) == "secret"
 
 
+@pytest.mark.sqlite_file
 def test_an_oauth_state_works_once_and_for_its_server_only(tmp_path: Path) -> None:
     with StateStore(_path(tmp_path)) as store:
         state = store.tokens.new_oauth_state("us-snd")

@@ -13,7 +13,9 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.state import Delivery, DeliveryState, StateStore
 from fullscript_pipeline.state.schema import MIGRATIONS
 
-_ONE = Delivery("us-snd", "e-1", body=b'{"name": "Canary\xff\x00"}', clinic_id="c-1", event_type="order.placed")
+_ONE = Delivery(
+    server="us-snd", event_id="e-1", body=b'{"name": "Canary\xff\x00"}', clinic_id="c-1", event_type="order.placed"
+)
 
 
 def _store(tmp_path: Path, key: str | None = "a key") -> StateStore:
@@ -105,6 +107,7 @@ def test_without_a_key_they_are_kept_as_they_are(tmp_path: Path) -> None:
         assert store.inbox.deliveries()[0].body == _ONE.body, "also when a key is set later"
 
 
+@pytest.mark.sqlite_file
 def test_rows_of_the_first_inbox_survive_the_upgrade(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "state.sqlite") as connection:
         for statement in (line for migration in MIGRATIONS[:2] for line in migration):
@@ -116,4 +119,4 @@ def test_rows_of_the_first_inbox_survive_the_upgrade(tmp_path: Path) -> None:
     with _store(tmp_path) as store:
         (found,) = store.inbox.deliveries()
         assert (found.event_id, found.integration_id, found.body, found.state) == ("e-1", "", b"{}", "failed")
-        assert not store.inbox.keep_delivery(Delivery("us-snd", "e-1", body=b"{}"))
+        assert not store.inbox.keep_delivery(Delivery(server="us-snd", event_id="e-1", body=b"{}"))

@@ -108,7 +108,8 @@ def test_a_file_that_was_cut_or_overwritten_is_damaged_and_no_traceback(
     made = Warehouse(tmp_path / "made.duckdb", key)
     with made.maintain() as con:
         con.execute("CREATE TABLE t AS SELECT range AS a, 'word ' || range AS b FROM range(100_000)")
-    content = made.path.read_bytes()
+    with made.exclusive_file() as closed:
+        content = closed.read_bytes()
     for name, broken in (
         ("cut", content[:start]),
         ("over", content[:start] + b"\xff" * 300_000 + content[start + 300_000 :]),

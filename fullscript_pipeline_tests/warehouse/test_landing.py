@@ -18,7 +18,9 @@ from fullscript_pipeline.warehouse.landing import (
     without_secrets,
 )
 
-ENVELOPE = Envelope("c1", "us", "2026-11-01T00:00:00+00:00", "req-1", "p1")
+ENVELOPE = Envelope(
+    clinic_id="c1", region="us", fetched_at="2026-11-01T00:00:00+00:00", request_id="req-1", parent_id="p1"
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

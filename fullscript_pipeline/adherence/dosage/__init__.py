@@ -5,7 +5,7 @@ A tokenizer (tokens.py), two vocabularies as data (english.toml, french.toml; le
 """
 
 from fullscript_pipeline.adherence.dosage.folding import fold_unit
-from fullscript_pipeline.adherence.dosage.reader import parse_dosage
+from fullscript_pipeline.adherence.dosage.reader import TEXTS, parse_dosage
 from fullscript_pipeline.adherence.dosage.result import Dosage
 
-__all__ = ["Dosage", "fold_unit", "parse_dosage"]
+__all__ = ["TEXTS", "Dosage", "fold_unit", "parse_dosage"]

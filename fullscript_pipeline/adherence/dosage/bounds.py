@@ -14,7 +14,7 @@ from fullscript_pipeline.adherence.units import Unit
 _DOUBT = "a dose and a limit on it can mean several things"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rate:
     """Units per day; only one end when the text gives only a limit. `period`: the days that a schedule repeats in."""
 
@@ -37,8 +37,8 @@ def rate_within_limits(quantity: Quantity, schedule: Schedule, times: Span, limi
         if limit.bound == "up to":
             if limit.per is not None or len(limits) > 1:
                 raise UnreadableError(_DOUBT)
-            span = Span(span.low, limit.span.high * times.high)
-    return Rate(span.low, span.high, quantity.unit, schedule.period, schedule.notes)
+            span = Span(low=span.low, high=limit.span.high * times.high)
+    return Rate(low=span.low, high=span.high, unit=quantity.unit, period=schedule.period, notes=schedule.notes)
 
 
 def rate_from_limits(quantity: Quantity | None, schedule: Schedule, limits: Sequence[Limit], sides: Span) -> Rate:
@@ -48,7 +48,7 @@ def rate_from_limits(quantity: Quantity | None, schedule: Schedule, limits: Sequ
         raise UnreadableError("several limits can mean several things")
     amount, times, unit = quantity.span if quantity else None, schedule.rate, quantity.unit if quantity else None
     for limit in limits:
-        per = None if limit.per is None else Span(limit.per, limit.per)
+        per = None if limit.per is None else Span(low=limit.per, high=limit.per)
         if limit.counts_times and times is None and per is not None:
             times = limit.span.times(per)
         elif not limit.counts_times and amount is None and (per is None or times is None):
@@ -61,7 +61,13 @@ def rate_from_limits(quantity: Quantity | None, schedule: Schedule, limits: Sequ
     if amount is None or times is None:
         raise UnreadableError("there is no amount" if amount is None else "there is no frequency")
     value = (amount.low * times.low if is_least else amount.high * times.high) * sides.high
-    return Rate(value if is_least else None, None if is_least else value, unit, schedule.period, schedule.notes)
+    return Rate(
+        low=value if is_least else None,
+        high=None if is_least else value,
+        unit=unit,
+        period=schedule.period,
+        notes=schedule.notes,
+    )
 
 
 def _limit_of_day(quantity: Quantity, limit: Limit) -> Span:

@@ -91,11 +91,11 @@ def _read_span(cursor: Cursor, allow_grouped: bool) -> Span | None:
     high = _number(cursor, allow_grouped) if joined else None
     if high is None:
         cursor.place = place if starts else after_low
-        return None if starts else Span(low, low)
+        return None if starts else Span(low=low, high=low)
     if high < low:
         raise UnreadableError("a range falls instead of rising")
     _refuse_a_third(cursor, allow_grouped)
-    return Span(low, high)
+    return Span(low=low, high=high)
 
 
 def _refuse_a_third(cursor: Cursor, allow_grouped: bool) -> None:
@@ -235,9 +235,9 @@ def read_ordinal(cursor: Cursor) -> Span | None:
     """`other`, `third`, `2nd`, `3e`: which of the days that follow each other."""
     word = cursor.word("ordinal")
     if word is not None:
-        return Span(Fraction(word), Fraction(word))
+        return Span(low=Fraction(word), high=Fraction(word))
     pair = cursor.tokens[cursor.place : cursor.place + 2]
     if len(pair) == 2 and pair[0].text.isdecimal() and pair[1].is_tight and pair[1].text in _ORDINAL_ENDS:
         cursor.place += 2
-        return Span(Fraction(pair[0].text), Fraction(pair[0].text))
+        return Span(low=Fraction(pair[0].text), high=Fraction(pair[0].text))
     return None

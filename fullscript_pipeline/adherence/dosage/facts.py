@@ -14,14 +14,20 @@ Bound = Literal["up to", "ceiling", "at least"]
 
 
 class UnreadableError(ValueError):
-    """A text that cannot be read without guessing; the message is the reason, `tokens` what was not understood."""
+    """A text that cannot be read without guessing; the message is the reason, `tokens` the words it is about."""
 
-    def __init__(self, reason: str, tokens: tuple[Token, ...] = ()) -> None:
-        super().__init__(reason)
+    tokens: tuple[Token, ...] = ()
+
+
+class NotUnderstoodError(UnreadableError):
+    """Words that no clause reads."""
+
+    def __init__(self, tokens: tuple[Token, ...]) -> None:
+        super().__init__(f"{len(tokens)} words are not understood")
         self.tokens = tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Span:
     """An interval of positive exact numbers, both ends included."""
 
@@ -33,15 +39,15 @@ class Span:
         """Whether it is one number."""
         return self.low == self.high
 
-    def times(self, other: "Span") -> "Span":
+    def times(self, factor: "Span") -> "Span":
         """End by end."""
-        return Span(self.low * other.low, self.high * other.high)
+        return Span(low=self.low * factor.low, high=self.high * factor.high)
 
 
-ONE = Span(Fraction(1), Fraction(1))
+ONE = Span(low=Fraction(1), high=Fraction(1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quantity:
     """An amount taken each time, or per day when a period follows: "2 capsules", "1-2". `grouped`: a number such as
     1,250, read as a thousand and more, that only the right unit makes clear."""
@@ -51,7 +57,7 @@ class Quantity:
     grouped: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Times:
     """Times per day. `period`: the days they are counted in; `is_counted`: false for a bare "daily" or "per week";
     `is_interval`: every so many whole days."""
@@ -63,14 +69,14 @@ class Times:
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Repeats:
     """A count without a period: "once", "twice", "3 times"."""
 
     count: Span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pattern:
     """A share of the days: weekdays, days per week, on and off. `needs_daily`: says nothing about those days' doses."""
 
@@ -80,7 +86,7 @@ class Pattern:
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """Named times of the day: how many they are, at least and at most, and their names."""
 
@@ -90,12 +96,12 @@ class Parts:
     has_meals: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Meals:
     """ "With meals": three times a day unless the text counts otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limit:
     """A bound on a quantity (`unit` may be None) or on times; `per`: how often per day, None when not said."""
 
@@ -106,30 +112,31 @@ class Limit:
     per: Fraction | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Total:
-    """What a day's doses add up to."""
+    """What a day's doses add up to. Where no day is said (`is_of_a_day` is false), it only confirms them."""
 
     span: Span
     unit: Unit | None
     per: Fraction
+    is_of_a_day: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Divided:
     """The amount is a day's, taken in `doses` parts (None: not said)."""
 
     doses: Fraction | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sites:
     """Each eye, each nostril: the amount is taken twice."""
 
     number: int = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Length:
     """How long: whole days, ongoing, or an end that cannot be read as a length (`reason`)."""
 
@@ -139,12 +146,12 @@ class Length:
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neutral:
     """Words on the closed list that carry no rate: route, food, water, "as directed", purposes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Joint:
     """ "and" or "or" between clauses."""
 

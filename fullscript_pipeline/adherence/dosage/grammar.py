@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from fullscript_pipeline.adherence.dosage import asides, lengths, limits, moments, patterns, periods, quantities
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
-from fullscript_pipeline.adherence.dosage.facts import Fact, Facts, Joint, Quantity, UnreadableError
+from fullscript_pipeline.adherence.dosage.facts import Fact, Facts, Joint, NotUnderstoodError, Quantity, UnreadableError
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.tokens import Token
 
@@ -21,6 +21,7 @@ _PARTING = ",;:.!()-+&/"
 _CLAUSES: tuple[Rule, ...] = (
     limits.read_limit,
     limits.read_total,
+    limits.read_divided_day,
     limits.read_divided,
     quantities.read_quantity,
     quantities.read_sites,
@@ -50,23 +51,23 @@ def read_facts(tokens: Sequence[Token]) -> Facts:
     cursor = Cursor(tokens)
     facts: list[Fact] = []
     while cursor.token is not None:
-        found = longest_clause(cursor)
-        if found is None:
-            found = _parting(cursor)
-        if found is None:
-            raise UnreadableError("not understood", _not_understood(tokens, cursor.place))
-        _refuse_two_numbers(facts, found)
-        facts += found
+        clause = longest_clause(cursor)
+        if clause is None:
+            clause = _parting(cursor)
+        if clause is None:
+            raise NotUnderstoodError(_not_understood(tokens, cursor.place))
+        _refuse_two_numbers(facts, clause)
+        facts += clause
     if facts and isinstance(facts[-1], Joint):
         raise UnreadableError("the text ends in the middle")
     return tuple(facts)
 
 
-def _refuse_two_numbers(facts: Sequence[Fact], found: Facts) -> None:
+def _refuse_two_numbers(facts: Sequence[Fact], clause: Facts) -> None:
     """ "1 2 daily" and "1, 2 or 3" are no clear count: a bare number is not followed by another."""
     last = facts[-1] if facts else None
     is_bare = isinstance(last, Quantity) and last.unit is None
-    if is_bare and found and isinstance(found[0], Quantity):
+    if is_bare and clause and isinstance(clause[0], Quantity):
         raise UnreadableError("two numbers stand next to each other")
 
 
@@ -78,12 +79,12 @@ def longest_clause(cursor: Cursor) -> Facts | None:
     for rule in _CLAUSES:
         cursor.place = start
         try:
-            found = rule(cursor)
+            clause = rule(cursor)
         except UnreadableError as error:
             doubt = doubt or error
             continue
-        if found is not None and cursor.place > best_end:
-            best, best_end = found if isinstance(found, tuple) else (found,), cursor.place
+        if clause is not None and cursor.place > best_end:
+            best, best_end = clause if isinstance(clause, tuple) else (clause,), cursor.place
     cursor.place = best_end
     if doubt is not None:
         raise doubt
@@ -95,13 +96,13 @@ def _parting(cursor: Cursor) -> Facts | None:
     token = cursor.token
     is_joint = token is not None and (cursor.word("or") or cursor.word("and"))
     if is_joint and token is not None:
-        return (Joint("or" if lexicon().match("or", (token,), 0) else "and"),)
+        return (Joint(word="or" if lexicon().match("or", (token,), 0) else "and"),)
     if token is not None and token.text == "-" and _is_minus(cursor):
         raise UnreadableError("a negative number is no dose")
     sign = cursor.sign(_PARTING)
     if sign is None:
         return None
-    return (Joint("and"),) if sign in "+&/" else ()
+    return (Joint(word="and"),) if sign in "+&/" else ()
 
 
 def _is_minus(cursor: Cursor) -> bool:

@@ -27,7 +27,7 @@ from fullscript_pipeline.adherence.dosage.need import names_condition, names_nee
 from fullscript_pipeline.adherence.dosage.tokens import Token
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Information:
     """`facts`: what is said about the dose; `has_change`: that it changes."""
 
@@ -53,7 +53,7 @@ def read_information(tokens: Sequence[Token]) -> Information:
         sentence_facts, changes = _facts(sentence)
         facts += sentence_facts
         has_change |= changes
-    return Information(is_needed, tuple(facts), has_change)
+    return Information(is_as_needed=is_needed, facts=tuple(facts), has_change=has_change)
 
 
 def _sentences(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:

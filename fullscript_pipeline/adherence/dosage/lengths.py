@@ -18,14 +18,14 @@ _PERIODS = ("day", "night", "week", "fortnight", "month", "year")
 def read_length(cursor: Cursor) -> Length | None:
     """`for 10 days`, `x 2 weeks`, `1-2 weeks`, `3 months then stop`, `ongoing`."""
     if cursor.word("ongoing"):
-        return Length("ongoing")
+        return Length(kind="ongoing")
     cursor.word("for")
     cursor.word("next")
     cursor.word("for")
     is_vague = cursor.word("vague") is not None
-    number = Span(Fraction(1), Fraction(1)) if is_vague else read_span(cursor)
+    number = Span(low=Fraction(1), high=Fraction(1)) if is_vague else read_span(cursor)
     if number is None and cursor.word("article"):
-        number = Span(Fraction(1), Fraction(1))
+        number = Span(low=Fraction(1), high=Fraction(1))
     period = cursor.word("period") if number else None
     if number is None or period not in _PERIODS:
         return None
@@ -33,14 +33,14 @@ def read_length(cursor: Cursor) -> Length | None:
     if not minimum:
         cursor.attempt(_tail)
     if is_vague or minimum:
-        return Length("unparsable", reason="the length is given only roughly")
+        return Length(kind="unparsable", reason="the length is given only roughly")
     return _in_days(number.high * DAYS[period], period)
 
 
 def _in_days(days: Fraction, period: str) -> Length:
     if days.denominator != 1 or days > _LONGEST:
-        return Length("unparsable", reason="the length is no believable whole number of days")
-    return Length("finite", int(days), note=note_on(period))
+        return Length(kind="unparsable", reason="the length is no believable whole number of days")
+    return Length(kind="finite", days=int(days), note=note_on(period))
 
 
 def _tail(cursor: Cursor) -> str | None:
@@ -50,16 +50,16 @@ def _tail(cursor: Cursor) -> str | None:
 
 def _at_least(cursor: Cursor) -> str | None:
     cursor.sign(",(")
-    found = cursor.word("minimum_tail")
+    tail = cursor.word("minimum_tail")
     cursor.sign(")")
-    return found
+    return tail
 
 
 def read_end(cursor: Cursor) -> Length | None:
     """`until next appointment`: an end on a day that is not known."""
     if cursor.word("until") is None or cursor.word("until_event") is None:
         return None
-    return Length("unparsable", reason="it ends at an event, not on a date")
+    return Length(kind="unparsable", reason="it ends at an event, not on a date")
 
 
 def read_review(cursor: Cursor) -> Length | None:
@@ -68,7 +68,7 @@ def read_review(cursor: Cursor) -> Length | None:
     if cursor.word("review") is None:
         return None
     cursor.attempt(_after_a_time)
-    return Length("unparsable", reason="what comes after the review is not said")
+    return Length(kind="unparsable", reason="what comes after the review is not said")
 
 
 def _after_a_time(cursor: Cursor) -> str | None:

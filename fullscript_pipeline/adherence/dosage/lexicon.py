@@ -22,7 +22,7 @@ _FIXED = {"a", "de", "d", "of", "the", "en", "au", "du", "le", "la", "l"}
 Phrase = tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Match:
     """A phrase that stands in a text: what it means and the place after it."""
 
@@ -30,7 +30,7 @@ class Match:
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lexicon:
     """Phrases by kind and first word, the longest first."""
 
@@ -46,7 +46,7 @@ class Lexicon:
         for phrase, value in starting.get(tokens[place].text, ()) if starting else ():
             end = _end_of(phrase, tokens, place)
             if end is not None:
-                return Match(value, end)
+                return Match(value=value, end=end)
         return None
 
     def knows(self, word: str) -> bool:
@@ -72,7 +72,7 @@ def lexicon() -> Lexicon:
     for by_word in kinds.values():
         for phrases in by_word.values():
             phrases.sort(key=lambda entry: -len(entry[0]))
-    return Lexicon(kinds, groups, frozenset(known))
+    return Lexicon(kinds=kinds, groups=groups, words=frozenset(known))
 
 
 def _entries() -> Iterator[tuple[str, str, str]]:

@@ -10,11 +10,13 @@ from fullscript_pipeline.adherence.dosage.facts import (
     ONE,
     Bound,
     Divided,
+    Facts,
     Length,
     Limit,
     Neutral,
     Quantity,
     Span,
+    Times,
     Total,
     UnreadableError,
 )
@@ -57,7 +59,7 @@ def _bounded_length(cursor: Cursor, bound: Bound) -> Length | None:
     if read_span(cursor) is None or cursor.word("period") not in ("day", "night", "week", "month", "year"):
         return None
     return Length(
-        "unparsable", reason=f"the length is given only as {'a minimum' if bound == 'at least' else 'a limit'}"
+        kind="unparsable", reason=f"the length is given only as {'a minimum' if bound == 'at least' else 'a limit'}"
     )
 
 
@@ -66,7 +68,7 @@ def _bounded_times(cursor: Cursor, bound: Bound) -> Limit | None:
     every = read_period(cursor) or read_interval(cursor) if count else None
     if count is None or every is None:
         return None
-    return Limit(bound, count, counts_times=True, per=_single(every.rate, count))
+    return Limit(bound=bound, span=count, counts_times=True, per=_single(every.rate, count))
 
 
 def _bounded_quantity(cursor: Cursor, bound: Bound) -> Limit | None:
@@ -77,7 +79,13 @@ def _bounded_quantity(cursor: Cursor, bound: Bound) -> Limit | None:
         raise UnreadableError("a limit on a range is doubtful")
     cursor.word("total_tail")
     every = cursor.attempt(read_period)
-    return Limit(bound, quantity.span, False, quantity.unit, _single(every.rate, quantity.span) if every else None)
+    return Limit(
+        bound=bound,
+        span=quantity.span,
+        counts_times=False,
+        unit=quantity.unit,
+        per=_single(every.rate, quantity.span) if every else None,
+    )
 
 
 def _single(rate: Span, count: Span) -> Fraction:
@@ -87,17 +95,25 @@ def _single(rate: Span, count: Span) -> Fraction:
 
 
 def read_total(cursor: Cursor) -> Total | Neutral | None:
-    """`total 4 per day`, `= 4/day`, `4 capsules total daily`; a total in milligrams is a strength."""
+    """`total 4 per day`, `= 4/day`, `4 capsules total daily`, `(4 total)`; a total in milligrams is a strength."""
     leads = bool(cursor.sign("=") or cursor.word("total"))
     quantity = read_counted(cursor)
     if quantity is None or not (leads or cursor.word("total_tail")):
         return None
     every = cursor.attempt(read_period)
-    if every is None:
-        return None
     if is_strength(quantity.unit):
-        return Neutral()
-    return Total(quantity.span, quantity.unit, _single(every.rate, ONE))
+        return Neutral() if every else None
+    per = _single(every.rate, ONE) if every else ONE.low
+    return Total(span=quantity.span, unit=quantity.unit, per=per, is_of_a_day=every is not None)
+
+
+def read_divided_day(cursor: Cursor) -> Facts | None:
+    """`spread throughout the day`: the amount is the day's."""
+    return (
+        (Divided(doses=None), Times(rate=ONE, period=Fraction(1), is_counted=False))
+        if cursor.word("divided_day")
+        else None
+    )
 
 
 def read_divided(cursor: Cursor) -> Divided | None:
@@ -109,7 +125,7 @@ def read_divided(cursor: Cursor) -> Divided | None:
         if doses is not None and cursor.word("divided_doses", "times_word") is not None:
             return _divided(doses)
         cursor.place = place
-        return Divided(None)
+        return Divided(doses=None)
     if cursor.word("in") is None:
         return None
     doses = read_span(cursor)
@@ -121,4 +137,4 @@ def read_divided(cursor: Cursor) -> Divided | None:
 
 
 def _divided(doses: Span) -> Divided:
-    return Divided(doses.low if doses.is_single else None)
+    return Divided(doses=doses.low if doses.is_single else None)

@@ -46,7 +46,7 @@ def combine(facts: Sequence[Fact]) -> Rate:
     summed = sum_of_parts(main)
     quantity, others = _the_quantity(summed, main)
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
-    rate = _rate(quantity, schedule, limits, totals, _sides(others))
+    rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
     for total in totals:
         _hold_against_total(rate, total)
     return rate
@@ -111,7 +111,7 @@ def _with_count_of_times(facts: list[Fact]) -> list[Fact]:
     touches = count.span.low <= amount.span.high and amount.span.low <= count.span.high
     if (touches and not is_once) or count.span.low.denominator != 1 or count.span.high.denominator != 1:
         raise UnreadableError("the count may be said twice")
-    times = Times(period.rate.times(count.span), period.period, note=period.note)
+    times = Times(rate=period.rate.times(count.span), period=period.period, note=period.note)
     return [*facts[:place], times, *facts[place + 2 :]]
 
 
@@ -120,7 +120,7 @@ def _sides(facts: Sequence[Fact]) -> Span:
     sites = [fact for fact in facts if isinstance(fact, Sites)]
     if len(sites) > 1:
         raise UnreadableError("the place of use is said twice")
-    return Span(Fraction(sites[0].number), Fraction(sites[0].number)) if sites else ONE
+    return Span(low=Fraction(sites[0].number), high=Fraction(sites[0].number)) if sites else ONE
 
 
 def _rate(quantity: Quantity | None, schedule: Schedule, limits: list[Limit], totals: list[Total], sides: Span) -> Rate:
@@ -129,9 +129,9 @@ def _rate(quantity: Quantity | None, schedule: Schedule, limits: list[Limit], to
         return rate_within_limits(quantity, schedule, schedule.rate.times(sides), limits)
     if limits:
         return rate_from_limits(quantity, schedule, limits, sides)
-    if len(totals) == 1 and quantity is None and schedule.rate is None:
+    if len(totals) == 1 and totals[0].is_of_a_day and quantity is None and schedule.rate is None:
         total = totals[0].span.high * totals[0].per
-        return Rate(total, total, totals[0].unit, Fraction(1), schedule.notes)
+        return Rate(low=total, high=total, unit=totals[0].unit, period=Fraction(1), notes=schedule.notes)
     raise UnreadableError("there is no amount" if quantity is None else "there is no frequency")
 
 

@@ -16,7 +16,7 @@ _MEALS_A_DAY = 3
 _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Moment:
     """`groups`: the moments it can be; meals have different names for different moments."""
 
@@ -38,9 +38,14 @@ def read_parts(cursor: Cursor) -> Parts | None:
     while True:
         following = cursor.attempt(lambda at: _joined_moment(at, moments[-1]))
         if following is None:
-            return Parts(least, most, tuple(moment.name for moment in moments), any(one.is_meals for one in moments))
+            return Parts(
+                least=least,
+                most=most,
+                names=tuple(moment.name for moment in moments),
+                has_meals=any(moment.is_meals for moment in moments),
+            )
         joint, moment = following
-        least, most = _add_moment(moments, moment, joint, least, most)
+        least, most = _add_moment(moments, moment, joint=joint, least=least, most=most)
         moments.append(moment)
 
 
@@ -48,8 +53,8 @@ def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
     """One more moment and what stands before it; after a clock time the next needs no "at"."""
     joint = _joint(cursor)
     cursor.word("verb")
-    found = cursor.attempt(_moment) or (cursor.attempt(_bare_clock) if last.is_clock else None)
-    return None if found is None else (joint, found)
+    moment = cursor.attempt(_moment) or (cursor.attempt(_bare_clock) if last.is_clock else None)
+    return None if moment is None else (joint, moment)
 
 
 def _joint(cursor: Cursor) -> str:
@@ -72,11 +77,11 @@ def _number(moment: _Moment) -> int:
 
 def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
     """How many moments there are with one more, at least and at most."""
-    if any(one.is_meals for one in (*moments, new)) and not (
+    if any(moment.is_meals for moment in (*moments, new)) and not (
         new.groups == {"night"} or moments[-1].groups == {"night"}
     ):
         raise UnreadableError("how many meals are meant is not said")
-    same = [one for one in moments if _may_be_same(one, new)]
+    same = [moment for moment in moments if _may_be_same(moment, new)]
     if joint == "or" or (joint == "," and same and new.has_distance):
         return least, most
     if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
@@ -86,7 +91,7 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
         if not _may_be_same(moments[-1], new) and not _is_late(moments[-1], new):
             raise UnreadableError("two times of day with nothing between them can be one or two")
         return least, most if _may_be_same(moments[-1], new) else most + 1
-    if same and (joint == "and" or any(one.name == new.name for one in same)):
+    if same and (joint == "and" or any(moment.name == new.name for moment in same)):
         raise UnreadableError("two names of one time of day can be one or two")
     number = _number(new)
     unsure = bool(same) or (joint == "/" and _is_late(moments[-1], new))
@@ -116,7 +121,7 @@ def _moment(cursor: Cursor) -> _Moment | None:
 
 def _latin_part(cursor: Cursor) -> _Moment | None:
     name = cursor.word("q_part")
-    return None if name is None else _Moment(name, cursor.groups(name))
+    return None if name is None else _Moment(name=name, groups=cursor.groups(name))
 
 
 def _each_meal(cursor: Cursor) -> _Moment | None:
@@ -125,7 +130,7 @@ def _each_meal(cursor: Cursor) -> _Moment | None:
     if cursor.word("each_meal") is None or cursor.word("meals") is None:
         return None
     cursor.attempt(_of_the_day)
-    return _Moment("meals", frozenset({"meals"}), is_meals=True)
+    return _Moment(name="meals", groups=frozenset({"meals"}), is_meals=True)
 
 
 def _of_the_day(cursor: Cursor) -> str | None:
@@ -154,7 +159,7 @@ def _bare_clock(cursor: Cursor) -> _Moment | None:
     if not (half or has_minutes):
         return None
     name = f"{hour.text} {cursor.tokens[cursor.place - 1].text}"
-    return _Moment(name, frozenset({name}), is_clock=True)
+    return _Moment(name=name, groups=frozenset({name}), is_clock=True)
 
 
 def _named(cursor: Cursor) -> _Moment | None:
@@ -165,7 +170,7 @@ def _named(cursor: Cursor) -> _Moment | None:
     name = cursor.word("part")
     if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
         return None
-    return _Moment(name, cursor.groups(name), has_distance=has_distance, has_lead=has_lead)
+    return _Moment(name=name, groups=cursor.groups(name), has_distance=has_distance, has_lead=has_lead)
 
 
 def read_lead_time(cursor: Cursor) -> bool:
@@ -197,7 +202,7 @@ def read_meals(cursor: Cursor) -> Meals | Parts | None:
     cursor.attempt(_of_the_day)
     if number.high.denominator != 1 or not number.is_single:
         raise UnreadableError("how many meals are meant is not said")
-    return Parts(int(number.high), int(number.high), ("meals",))
+    return Parts(least=int(number.high), most=int(number.high), names=("meals",))
 
 
 def _and_bedtime(cursor: Cursor) -> Parts | None:
@@ -207,7 +212,7 @@ def _and_bedtime(cursor: Cursor) -> Parts | None:
     moment = cursor.attempt(_moment)
     if moment is None or moment.groups != {"night"}:
         return None
-    return Parts(_MEALS_A_DAY + 1, _MEALS_A_DAY + 1, ("meals", moment.name), has_meals=True)
+    return Parts(least=_MEALS_A_DAY + 1, most=_MEALS_A_DAY + 1, names=("meals", moment.name), has_meals=True)
 
 
 def read_labelled_quantity(cursor: Cursor) -> Facts | None:

@@ -38,8 +38,8 @@ def _starts(tokens: Sequence[Token], place: int, kind: str) -> bool:
     match = lexicon().match(kind, tokens, place)
     if match is None or (place and lexicon().match("not", tokens, place - 1)):
         return False
-    other = lexicon().match("change", tokens, place)
-    if other is not None and other.end > match.end:
+    change = lexicon().match("change", tokens, place)
+    if change is not None and change.end > match.end:
         return False
     cursor = Cursor(tokens)
     cursor.place = place

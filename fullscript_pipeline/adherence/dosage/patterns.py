@@ -36,9 +36,9 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     length = DAYS[cycle[0]] * cycle[1].high
     if not cycle[1].is_single or days.high * DAYS[period] > length:
         raise UnreadableError("more days are named than there are in the period")
-    share = Span(days.low * DAYS[period] / length, days.high * DAYS[period] / length)
+    share = Span(low=days.low * DAYS[period] / length, high=days.high * DAYS[period] / length)
     # "Every other day" is a dose each time; weeks of a month say nothing about the days in them.
-    return Pattern(share, length, needs_daily=period == "week", note=note_on(cycle[0]))
+    return Pattern(share=share, period=length, needs_daily=period == "week", note=note_on(cycle[0]))
 
 
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
@@ -52,7 +52,7 @@ def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
 
 
 def read_cycle(cursor: Cursor) -> Pattern | None:
-    """`5 days on, 2 days off`, `3 weeks on/1 week off`. Only a share: how often on the days is said elsewhere."""
+    """`5 days on, 2 days off`, `3 weeks on/1 week off`. Gives the share of days only."""
     cursor.word("for")
     on = _spell(cursor, "on", None)
     if on is None:
@@ -65,7 +65,7 @@ def read_cycle(cursor: Cursor) -> Pattern | None:
     cursor.attempt(_and_again)
     first, second = on[0] * DAYS[on[1]], off[0] * DAYS[off[1]]
     share = first / (first + second)
-    return Pattern(Span(share, share), first + second, needs_daily=True, note=note_on(on[1]))
+    return Pattern(share=Span(low=share, high=share), period=first + second, needs_daily=True, note=note_on(on[1]))
 
 
 def _and_again(cursor: Cursor) -> str | None:
@@ -93,7 +93,7 @@ def read_weekdays(cursor: Cursor) -> Pattern | None:
     if len(set(days)) != len(days) or len(days) == 7:
         raise UnreadableError("a day of the week is named twice, or all are")
     number = 7 - len(days) if is_exception else len(days)
-    return Pattern(Span(Fraction(number, 7), Fraction(number, 7)), Fraction(7))
+    return Pattern(share=Span(low=Fraction(number, 7), high=Fraction(number, 7)), period=Fraction(7))
 
 
 def _named_days(cursor: Cursor) -> list[int]:

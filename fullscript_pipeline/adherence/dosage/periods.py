@@ -40,7 +40,7 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     latin = cursor.word("latin")
     if latin is not None:
         count, period = latin.split("/")
-        return _times(Span(Fraction(count), Fraction(count)), period, ONE)
+        return _times(Span(low=Fraction(count), high=Fraction(count)), period, ONE)
     counted = read_count(cursor)
     if counted is None:
         return None
@@ -48,7 +48,7 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     period_facts = _per(cursor)
     if period_facts is None:
         cursor.place = place
-        return Repeats(counted)
+        return Repeats(count=counted)
     return _times(counted, *period_facts)
 
 
@@ -62,13 +62,13 @@ def _or_times(cursor: Cursor, first: Times) -> Times | None:
         return None
     if second.rate.high < first.rate.low or second.period != first.period:
         raise UnreadableError('two frequencies with  "or" between them')
-    return Times(Span(first.rate.low, second.rate.high), first.period, note=first.note)
+    return Times(rate=Span(low=first.rate.low, high=second.rate.high), period=first.period, note=first.note)
 
 
 def _times(count: Span, period: str, every: Span) -> Times:
     days = DAYS[period]
-    rate = Span(count.low / (days * every.high), count.high / (days * every.low))
-    return Times(rate, days * every.high, note=note_on(period))
+    rate = Span(low=count.low / (days * every.high), high=count.high / (days * every.low))
+    return Times(rate=rate, period=days * every.high, note=note_on(period))
 
 
 def read_count(cursor: Cursor) -> Span | None:
@@ -82,13 +82,13 @@ def read_count(cursor: Cursor) -> Span | None:
     if second is None or second.high <= first.low:
         cursor.place = place
         return first
-    return Span(first.low, second.high)
+    return Span(low=first.low, high=second.high)
 
 
 def _simple_count(cursor: Cursor) -> Span | None:
     word = cursor.word("times")
     if word is not None:
-        return Span(Fraction(word), Fraction(word))
+        return Span(low=Fraction(word), high=Fraction(word))
     if cursor.word("x"):
         return read_span(cursor)
     span = read_span(cursor)
@@ -99,7 +99,7 @@ def _simple_count(cursor: Cursor) -> Span | None:
 
 def _per(cursor: Cursor) -> tuple[str, Span] | None:
     """The period a count is per: its name, and how many of them."""
-    adverb = cursor.word("adverb")
+    adverb = cursor.word("adverb", "count_period")
     if adverb is not None:
         return adverb, ONE
     return cursor.attempt(read_every_so_many) or cursor.attempt(read_each_period) or cursor.attempt(_alone)
@@ -129,9 +129,9 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     """`every 3 days`, `every other week`, `q8h`, `aux 2 jours`."""
     days = cursor.word("interval")
     if days is not None:
-        return "day", Span(Fraction(days), Fraction(days))
+        return "day", Span(low=Fraction(days), high=Fraction(days))
     if cursor.word("on") and (days := cursor.word("interval")) is not None:
-        return "day", Span(Fraction(days), Fraction(days))
+        return "day", Span(low=Fraction(days), high=Fraction(days))
     if cursor.word("every") is None:
         return None
     ordinal = cursor.attempt(read_ordinal)
@@ -151,7 +151,7 @@ def read_interval(cursor: Cursor) -> Times | None:
     period, number = every
     times = _times(ONE, period, number)
     is_days = period in ("day", "night") and times.period > 1
-    return Times(times.rate, times.period, is_interval=is_days, note=times.note)
+    return Times(rate=times.rate, period=times.period, is_interval=is_days, note=times.note)
 
 
 def _so_many_hourly(cursor: Cursor) -> tuple[str, Span] | None:
@@ -162,7 +162,7 @@ def _so_many_hourly(cursor: Cursor) -> tuple[str, Span] | None:
 
 
 def read_period(cursor: Cursor) -> Times | None:
-    """`daily`, `per week`, `/day`: how often is the amount's matter. "2 weekly" has two meanings and is refused."""
+    """`daily`, `per week`, `/day`: the amount says how often. "2 weekly" has two meanings and is refused."""
     if cursor.word("ambiguous"):
         raise UnreadableError("the frequency has two meanings (twice in a period, or every two)")
     period = cursor.word("adverb")
@@ -171,4 +171,4 @@ def read_period(cursor: Cursor) -> Times | None:
         return None
     times = _times(ONE, *every)
     either = cursor.attempt(lambda at: _or_times(at, times))
-    return either or Times(times.rate, times.period, is_counted=False, note=times.note)
+    return either or Times(rate=times.rate, period=times.period, is_counted=False, note=times.note)

@@ -4,10 +4,12 @@ What does not belong here: limits and totals (limits.py), how often (periods.py)
 (reader.py).
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Limit, Neutral, Quantity, Sites, Span, UnreadableError
+from fullscript_pipeline.adherence.dosage.tokens import Token
 from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, unit_named
 
 # Counts of these are whole and can be large: 1,000 drops are a thousand.
@@ -28,16 +30,16 @@ def read_quantity(cursor: Cursor) -> Quantity | Limit | None:
     if at_least or cursor.word("or_more") or _plus_alone(cursor):
         if not quantity.span.is_single:
             raise UnreadableError("a limit on a range is doubtful")
-        return Limit("at least", quantity.span, counts_times=False, unit=quantity.unit)
+        return Limit(bound="at least", span=quantity.span, counts_times=False, unit=quantity.unit)
     return quantity
 
 
 def _at_least_counted(cursor: Cursor) -> Quantity | None:
-    """`2 or more capsules`."""
+    """`2 or more capsules`, `2+ capsules`."""
     span = read_span(cursor)
-    if span is None or cursor.word("or_more") is None:
+    if span is None or not (cursor.word("or_more") or _plus_alone(cursor)):
         return None
-    return Quantity(span, read_unit(cursor))
+    return Quantity(span=span, unit=read_unit(cursor))
 
 
 def _plus_alone(cursor: Cursor) -> bool:
@@ -58,7 +60,7 @@ def read_counted(cursor: Cursor) -> Quantity | None:
     if cursor.word("article"):
         unit = read_unit(cursor)
         if unit is not None:
-            return Quantity(ONE, unit)
+            return Quantity(span=ONE, unit=unit)
         cursor.place = place
     number = cursor.token.text if cursor.token else ""
     span = read_span(cursor, allow_grouped=True)
@@ -67,13 +69,13 @@ def read_counted(cursor: Cursor) -> Quantity | None:
     unit = read_unit(cursor)
     if unit is not None:
         half = cursor.attempt(_and_a_half)
-        span = Span(span.low + half, span.high + half) if half and span.is_single else span
+        span = Span(low=span.low + half, high=span.high + half) if half and span.is_single else span
     is_grouped = "," in number and span.low >= 1000
     if is_grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS) and not is_strength(unit):
-        return Quantity(span, unit, grouped=number)
+        return Quantity(span=span, unit=unit, grouped=number)
     if unit is None:
         _refuse_double_meaning(cursor, span)
-    return Quantity(span, unit)
+    return Quantity(span=span, unit=unit)
 
 
 def _refuse_double_meaning(cursor: Cursor, span: Span) -> None:
@@ -105,7 +107,7 @@ def _pieces_of_strength(cursor: Cursor) -> Quantity | None:
     if strength is None or not _is_weight_or_strength(read_unit(cursor)):
         return None
     unit = read_unit(cursor)
-    return Quantity(span, unit) if unit is not None and unit.kind == "form" else None
+    return Quantity(span=span, unit=unit) if unit is not None and unit.kind == "form" else None
 
 
 def _to_another(cursor: Cursor, first: Quantity) -> Quantity | None:
@@ -120,7 +122,7 @@ def _to_another(cursor: Cursor, first: Quantity) -> Quantity | None:
         raise UnreadableError("two different units are given to choose from")
     if second.high < first.span.low or (unit is None and cursor.token is not None):
         return None
-    return Quantity(Span(first.span.low, second.high), first.unit)
+    return Quantity(span=Span(low=first.span.low, high=second.high), unit=first.unit)
 
 
 def read_unit(cursor: Cursor) -> Unit | None:
@@ -175,7 +177,7 @@ def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
     _skip_per_piece(cursor)
     if is_bracket and cursor.sign(")") is None:
         return None
-    return Quantity(span, unit)
+    return Quantity(span=span, unit=unit)
 
 
 def _skip_per_piece(cursor: Cursor) -> None:
@@ -199,11 +201,13 @@ def _beside(quantity: Quantity, aside: Quantity) -> Quantity:
     if quantity.unit is None:
         if aside.unit.kind == "form" and aside.span != quantity.span:
             raise UnreadableError("two different numbers stand for one")
-        return Quantity(quantity.span, aside.unit) if aside.unit.kind == "form" else quantity
+        return Quantity(span=quantity.span, unit=aside.unit) if aside.unit.kind == "form" else quantity
     if is_strength(quantity.unit) and aside.unit.kind == "form":
-        return Quantity(aside.span, aside.unit)
+        return Quantity(span=aside.span, unit=aside.unit)
     factor, own = base_per_dose_unit(quantity.unit, aside.unit), aside.unit.factor
-    if factor is not None and quantity.span.times(Span(factor, factor)) != aside.span.times(Span(own, own)):
+    if factor is not None and quantity.span.times(Span(low=factor, high=factor)) != aside.span.times(
+        Span(low=own, high=own)
+    ):
         raise UnreadableError("the amount and the conversion beside it disagree")
     return quantity
 
@@ -214,6 +218,16 @@ def is_strength(unit: Unit | None) -> bool:
 
 def _is_weight_or_strength(unit: Unit | None) -> bool:
     return unit is not None and unit.kind in ("strength", "weight")
+
+
+def names_strength(tokens: Sequence[Token]) -> bool:
+    """Whether the text names a weight or a strength, wherever it is."""
+    cursor = Cursor(tokens)
+    for place in range(len(tokens)):
+        cursor.place = place
+        if _is_weight_or_strength(read_unit(cursor)):
+            return True
+    return False
 
 
 def read_sites(cursor: Cursor) -> Sites | None:

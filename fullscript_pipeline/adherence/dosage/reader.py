@@ -7,30 +7,34 @@ packs and conversion into what was bought (adherence/units.py, sql/).
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from fullscript_pipeline.adherence.dosage.bounds import Rate
-from fullscript_pipeline.adherence.dosage.facts import Facts, Length, Neutral, Quantity, UnreadableError
+from fullscript_pipeline.adherence.dosage.facts import Facts, Length, Limit, Neutral, Quantity, UnreadableError
 from fullscript_pipeline.adherence.dosage.folding import fold_unit
 from fullscript_pipeline.adherence.dosage.grammar import read_facts
 from fullscript_pipeline.adherence.dosage.information import Information, read_information
 from fullscript_pipeline.adherence.dosage.meaning import combine
 from fullscript_pipeline.adherence.dosage.need import is_as_needed
+from fullscript_pipeline.adherence.dosage.quantities import names_strength
 from fullscript_pipeline.adherence.dosage.result import Dosage, DurationKind
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
-from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field
-from fullscript_pipeline.adherence.units import Unit, is_pill_for
+from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field, rejoin_unit
+from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME, Unit, is_believable, is_pill_for
 
 # Longer than any honest dosage field; it also keeps hostile input away from the grammar.
 MAX_LENGTH = 200
 MAX_INFORMATION = 2000
 FIELDS = ("amount", "frequency", "duration")
+# All texts of a dosage, as `parse_dosage` takes them.
+TEXTS = (*FIELDS, "format", "additional_info")
 # Units of which a thousand and more is a dose: 1,000 of them is no 1.
 _COUNTED_IN_THOUSANDS = {"drop"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Field:
     """A text, and what it states or why it states nothing."""
 
@@ -69,9 +73,10 @@ def _read(amount: str, frequency: str, duration: str, format_text: str, info: st
     information = read_information(tokenize(info[:MAX_INFORMATION]))
     if information.is_as_needed:
         return _as_needed(length)
-    problem = next((field for field in fields if field.problem), None)
-    if problem is not None and problem.problem is not None:
-        return _refused(problem.problem, [problem], length)
+    if any(field.problem for field in fields):
+        rejoined = rejoin_unit(amount, frequency)
+        again = _read(*rejoined, duration, format_text, info) if rejoined else None
+        return again if again and again.status != "unparsable" else _refused_field(fields, rejoined, length)
     facts = _join_fields(fields)
     try:
         length = _common_length(facts)
@@ -80,7 +85,17 @@ def _read(amount: str, frequency: str, duration: str, format_text: str, info: st
         unit = _agreed_unit(rate, facts, fold_unit(format_text[:MAX_LENGTH]))
     except UnreadableError as error:
         return _refused(error, [field for field in fields if field.text.strip()], length)
-    return _dosage(rate, unit, length, facts, information)
+    dosage = _dosage(rate, unit, length=length, facts=facts, information=information)
+    if unit is not None or not _is_small_count(facts):
+        return dosage
+    texts = [*(field.tokens for field in fields), tokenize(info[:MAX_INFORMATION])]
+    return replace(dosage, counts_pack_unit=not any(names_strength(tokens) for tokens in texts))
+
+
+def _is_small_count(facts: Facts) -> bool:
+    """Whether at most so many pieces are taken at a time as somebody swallows."""
+    counts = [fact.span.high for fact in facts if isinstance(fact, (Quantity, Limit))]
+    return bool(counts) and max(counts) <= MOST_PIECES_AT_A_TIME
 
 
 def _join_fields(fields: Sequence[_Field]) -> Facts:
@@ -91,13 +106,19 @@ def _join_fields(fields: Sequence[_Field]) -> Facts:
 @lru_cache(maxsize=4096)
 def _field(name: str, text: str) -> _Field:
     if len(text) > MAX_LENGTH:
-        return _Field(name, text, (), (), UnreadableError(f"the text is longer than {MAX_LENGTH} characters"))
+        return _Field(
+            name=name,
+            text=text,
+            tokens=(),
+            facts=(),
+            problem=UnreadableError(f"the text is longer than {MAX_LENGTH} characters"),
+        )
     tokens = tokenize(text)
     try:
         pieces = [_piece(part, place, piece) for place, (part, piece) in enumerate(_cut(name, tokens))]
-        return _Field(name, text, tokens, tuple(fact for piece in pieces for fact in piece))
+        return _Field(name=name, text=text, tokens=tokens, facts=tuple(fact for piece in pieces for fact in piece))
     except UnreadableError as problem:
-        return _Field(name, text, tokens, (), problem)
+        return _Field(name=name, text=text, tokens=tokens, facts=(), problem=problem)
 
 
 def _cut(name: str, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
@@ -120,11 +141,11 @@ def _piece(name: str, place: int, tokens: Sequence[Token]) -> Facts:
 def _own_length(field: _Field) -> Length | None:
     """What the duration field says for itself, when the dosage as a whole says nothing."""
     if field.problem is not None:
-        return Length("unparsable")
+        return Length(kind="unparsable")
     try:
         return _common_length(field.facts)
     except UnreadableError:
-        return Length("unparsable")
+        return Length(kind="unparsable")
 
 
 def _common_length(facts: Facts) -> Length | None:
@@ -148,6 +169,8 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
     if named is not None and format_unit is not None and is_pill_for(named, format_unit):
         named = format_unit
     unit = named or format_unit
+    if unit is not None and not is_believable(unit, rate.high or rate.low or Fraction(0)):
+        raise UnreadableError("so many a day are more likely a strength")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
     for fact in facts:
@@ -165,21 +188,57 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
 
 def _as_needed(length: Length | None, *, in_duration: bool = False) -> Dosage:
     kind, days = ("as_needed", None) if in_duration else _kind_and_days(length)
-    return Dosage("prn", None, None, days, kind, reason="it is to be taken as needed")
+    return Dosage(
+        status="prn",
+        units_per_day_min=None,
+        units_per_day_max=None,
+        duration_days=days,
+        duration_kind=kind,
+        reason="it is to be taken as needed",
+    )
 
 
 def _kind_and_days(length: Length | None) -> tuple[DurationKind, int | None]:
     return ("unspecified", None) if length is None else (length.kind, length.days)
 
 
+def _refused_field(fields: Sequence[_Field], rejoined: tuple[str, str] | None, length: Length | None) -> Dosage:
+    """Refuses for the first field that cannot be read; a unit cut from its number is no reason, if it can be joined."""
+    unread = [(field, field.problem) for field in fields if field.problem]
+    is_cut = rejoined is not None and not any(_field(*named).problem for named in zip(FIELDS, rejoined, strict=False))
+    field, problem = unread[-1 if is_cut else 0]
+    return _refused(problem, [field], length)
+
+
 def _refused(problem: UnreadableError, fields: Sequence[_Field], length: Length | None) -> Dosage:
     """An unparsable dosage: the text as it was written, and the words that were not understood."""
     kind, days = _kind_and_days(length)
     words = tuple(fields[0].text[token.start : token.end] for token in problem.tokens) if fields else ()
+    why = _not_understood(fields[0].text, problem.tokens) if words else str(problem)
     quoted = ", ".join(f'the {field.name} "{field.text.strip()[:MAX_LENGTH]}"' for field in fields)
-    why = f"{problem}: {', '.join(words)}" if words else str(problem)
-    reason = f"{quoted}: {why}" if quoted else str(problem)
-    return Dosage("unparsable", None, None, days, kind, reason=reason, problem=str(problem), not_understood=words)
+    reason = f"{why} ({quoted})" if quoted else why
+    return Dosage(
+        status="unparsable",
+        units_per_day_min=None,
+        units_per_day_max=None,
+        duration_days=days,
+        duration_kind=kind,
+        reason=reason,
+        problem=why,
+        not_understood=words,
+    )
+
+
+def _not_understood(text: str, tokens: Sequence[Token]) -> str:
+    """`"moonlight" is not understood`: words next to each other are quoted together, as they are written."""
+    spans: list[tuple[int, int]] = []
+    for token in tokens:
+        if spans and not text[spans[-1][1] : token.start].strip():
+            spans[-1] = (spans[-1][0], token.end)
+        else:
+            spans.append((token.start, token.end))
+    *others, last = [f'"{text[start:end]}"' for start, end in spans]
+    return f"{', '.join(others)} and {last} are not understood" if others else f"{last} is not understood"
 
 
 def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, information: Information) -> Dosage:
@@ -190,14 +249,14 @@ def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, 
         problem = f"only the {'largest' if rate.low is None else 'smallest'} dose is given"
     notes = (*rate.notes, *((length.note,) if length is not None and length.note else ()))
     return Dosage(
-        "open_range" if is_open else "ok",
-        rate.low,
-        rate.high,
-        days,
-        kind,
-        unit.name if unit else None,
-        problem,
-        tuple(dict.fromkeys(notes)),
-        problem,
+        status="open_range" if is_open else "ok",
+        units_per_day_min=rate.low,
+        units_per_day_max=rate.high,
+        duration_days=days,
+        duration_kind=kind,
+        unit=unit.name if unit else None,
+        reason=problem,
+        assumptions=tuple(dict.fromkeys(notes)),
+        problem=problem,
         flags=("conflicting_text",) if information.conflicts_with(facts) else (),
     )

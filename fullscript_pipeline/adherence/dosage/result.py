@@ -11,7 +11,7 @@ DosageStatus = Literal["ok", "prn", "open_range", "unparsable"]
 DurationKind = Literal["finite", "ongoing", "unspecified", "as_needed", "unparsable"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dosage:
     """What a dosage text means.
 
@@ -19,7 +19,8 @@ class Dosage:
     `status` is ok (both set) or open_range (exactly one set). `duration_days` is set when `duration_kind` is finite.
     `reason` says in plain words why something could not be read and quotes it as written; `problem` is the same without
     the text, `not_understood` the words.
-    `assumptions` what was taken for granted; `flags` what a reader of the figures should know (`conflicting_text`).
+    `assumptions`: what was assumed. `flags`: what a reader of the figures should know (`conflicting_text`).
+    `counts_pack_unit`: the text is a small bare count beside no strength, so the pack's own unit may be what it counts.
     """
 
     status: DosageStatus
@@ -33,3 +34,4 @@ class Dosage:
     problem: str | None = None
     not_understood: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    counts_pack_unit: bool = False

@@ -23,7 +23,7 @@ from fullscript_pipeline.adherence.dosage.sums import Summed
 _THREE_MEALS = "there are three meals a day"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Times per day (None: not said), and the longest period that it repeats in."""
 
@@ -39,14 +39,14 @@ def read_schedule(facts: Sequence[Fact], amount: Span | None, summed: Summed | N
     patterns = [fact for fact in facts if isinstance(fact, Pattern)]
     dated: list[Times | Pattern] = [*times, *patterns]
     notes = [fact.note for fact in dated if fact.note]
-    daily = _daily(facts, times, None if is_per_day else amount, summed, notes)
+    daily = _daily(facts, times, amount=None if is_per_day else amount, summed=summed, notes=notes)
     longer, share = _longer(times, patterns, daily)
     period = max([fact.period for fact in dated], default=Fraction(1))
     if longer is not None:
-        return Schedule(longer, period, tuple(notes))
+        return Schedule(rate=longer, period=period, notes=tuple(notes))
     if daily is None and patterns and not any(fact.needs_daily for fact in patterns):
         daily = ONE
-    return Schedule(None if daily is None else daily.times(share), period, tuple(notes))
+    return Schedule(rate=None if daily is None else daily.times(share), period=period, notes=tuple(notes))
 
 
 def _daily(
@@ -72,13 +72,13 @@ def _daily(
         if any(isinstance(fact, Pattern) for fact in facts):
             raise UnreadableError("whether it is taken once or with every meal on those days is not said")
         notes.append(_THREE_MEALS)
-        return Span(Fraction(3), Fraction(3))
+        return Span(low=Fraction(3), high=Fraction(3))
     return stated
 
 
 def _for_sum(stated: Span | None, summed: Summed, is_bare: bool) -> Span:
     """A day's quantity is taken once; a sum of times is that number. A count beside it must be that number."""
-    times = Span(summed.times, summed.times)
+    times = Span(low=summed.times, high=summed.times)
     if stated is not None and not is_bare and stated != times:
         raise UnreadableError("the number of times and the named times of day disagree")
     return times if summed.quantity is None else ONE
@@ -113,7 +113,7 @@ def _agreed(parts: Parts, stated: Span | None, is_bare: bool, amount: Span | Non
         raise UnreadableError("how many times of day are meant is not said")
     if is_bare and parts.least > 1 and (amount is None or amount.high > 1):
         raise UnreadableError("whether the amount is for the day or for each time is not said")
-    return Span(Fraction(parts.least), Fraction(parts.least))
+    return Span(low=Fraction(parts.least), high=Fraction(parts.least))
 
 
 def _undivided(divided: Sequence[Divided], bare: set[Span], counted: set[Span], parts: Parts | None) -> Span:

@@ -22,7 +22,7 @@ from fullscript_pipeline.adherence.units import Unit
 _Group = tuple[Quantity | Repeats, Parts | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summed:
     """What the parts add up to: a day's quantity, or (None) only how many times; `times`: how many times of day."""
 
@@ -49,7 +49,10 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     low = sum((fact.span.low * parts.least for fact, parts in counts), Fraction(0))
     high = sum((fact.span.high * parts.most for fact, parts in counts), Fraction(0))
     moments = sum((parts.least for _, parts in counts), 0)
-    return Summed(Quantity(Span(low, high), _common_unit([fact for fact, _ in counts])), Fraction(moments))
+    return Summed(
+        quantity=Quantity(span=Span(low=low, high=high), unit=_common_unit([fact for fact, _ in counts])),
+        times=Fraction(moments),
+    )
 
 
 def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
@@ -82,4 +85,4 @@ def _sum_of_times(facts: Sequence[Fact], repeats: Sequence[tuple[Repeats, Parts 
         if not fact.count.is_single or (fact.count.low > 1 and len(repeats) == 1):
             raise UnreadableError("the number of times and the named times of day disagree")
         times += fact.count.low * parts.least
-    return Summed(None, times)
+    return Summed(quantity=None, times=times)

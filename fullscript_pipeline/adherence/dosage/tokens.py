@@ -35,7 +35,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """`kind` is word, number, fraction or sign; `is_tight`: nothing stands between it and the token before."""
 
@@ -62,7 +62,15 @@ def tokenize(text: str) -> tuple[Token, ...]:
             continue
         written = match[0].replace(".", "") if kind == "dotted" else match[0]
         start, end = places[match.start()], places[match.end() - 1] + 1
-        tokens.append(Token("word" if kind == "dotted" else kind, written, start, end, match.start() == end_of_last))
+        tokens.append(
+            Token(
+                kind="word" if kind == "dotted" else kind,
+                text=written,
+                start=start,
+                end=end,
+                is_tight=match.start() == end_of_last,
+            )
+        )
         end_of_last = match.end()
     return tuple(tokens)
 

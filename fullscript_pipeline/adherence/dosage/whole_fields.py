@@ -10,7 +10,7 @@ from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Facts, Length, Times
 from fullscript_pipeline.adherence.dosage.lengths import read_length
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
-from fullscript_pipeline.adherence.dosage.tokens import Token
+from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 
 _NOTHING = {("n", "/", "a"), ("na",), ("none",), ("-",), ("nil",), ("null",), ("aucun",), ("aucune",), ("s", "/", "o")}
 _DAY = {"day", "jour"}
@@ -24,7 +24,7 @@ def read_whole_field(name: str, tokens: Sequence[Token]) -> Facts | None:
     if not texts or texts in _NOTHING:
         return ()
     if name == "frequency" and len(texts) == 1 and texts[0] in _DAY:
-        return (Times(ONE, Fraction(1), is_counted=False),)
+        return (Times(rate=ONE, period=Fraction(1), is_counted=False),)
     return (_period_alone(tokens) or _supply(tokens)) if name == "duration" else None
 
 
@@ -42,14 +42,26 @@ def _supply(tokens: Sequence[Token]) -> Facts | None:
     if read_span(cursor) is None:
         return None
     if cursor.token is None:
-        return (Length("unparsable", reason="it is a number without days, weeks or months"),)
+        return (Length(kind="unparsable", reason="it is a number without days, weeks or months"),)
     if cursor.word("period"):
-        return (Length("unparsable", reason="it is a supply, not a length"),) if _ends_with_supply(cursor) else None
+        return (
+            (Length(kind="unparsable", reason="it is a supply, not a length"),) if _ends_with_supply(cursor) else None
+        )
     if cursor.word("container") is None:
         return None
     cursor.word("supply")
-    return (Length("unparsable", reason="it is a supply, not a length"),) if cursor.token is None else None
+    return (Length(kind="unparsable", reason="it is a supply, not a length"),) if cursor.token is None else None
 
 
 def _ends_with_supply(cursor: Cursor) -> bool:
     return cursor.word("supply") is not None and cursor.token is None
+
+
+def rejoin_unit(amount: str, frequency: str) -> tuple[str, str] | None:
+    """A unit that was cut from its number: ("1", "tablet per day") is ("1 tablet", "per day"). None without one."""
+    number, words = Cursor(tokenize(amount)), tokenize(frequency)
+    unit = lexicon().match("unit", words, 0)
+    if unit is None or read_span(number) is None or number.token is not None:
+        return None
+    end = words[unit.end - 1].end
+    return f"{amount} {frequency[:end]}", frequency[end:]

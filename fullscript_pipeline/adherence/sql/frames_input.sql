@@ -1,4 +1,4 @@
--- From the two frames of `measure` to the engine's input tables.
+-- From the two frames of `measure` to the engine's input tables, for the pools from adh_first_pool to adh_end_pool.
 -- A date that nobody can mean is none. An end far away is as good as none, and says so as it is.
 CREATE OR REPLACE TEMP TABLE adh_recommendations AS
 WITH dated AS (
@@ -11,30 +11,25 @@ WITH dated AS (
             OR "end" IS DISTINCT FROM ended_on AS has_implausible_date
     FROM adh_recommendation_frame f
     CROSS JOIN adh_policy y
+    WHERE f.pool_id >= getvariable('adh_first_pool') AND f.pool_id < getvariable('adh_end_pool')
 )
 SELECT
-    patient_id, treatment_plan_id, product_id, line, min_num, min_den, max_num, max_den,
+    pool_id, treatment_plan_id, line, min_num, min_den, max_num, max_den,
     coalesce(min(started_on) OVER w, min(dose_from) OVER w) AS start_on,
     -- One open end makes the whole recommendation open.
     CASE WHEN bool_or(ended_on IS NULL) OVER w THEN NULL ELSE max(ended_on) OVER w END AS stop_on,
     coalesce(dose_from, min(started_on) OVER w) AS dose_from,
     bool_or(has_implausible_date) OVER w AS has_implausible_date,
-    row_number() OVER (PARTITION BY patient_id, treatment_plan_id, product_id ORDER BY line) = 1 AS is_first
+    line = min(line) OVER w AS is_first
 FROM dated
-WINDOW w AS (PARTITION BY patient_id, treatment_plan_id, product_id);
-
-CREATE OR REPLACE TEMP TABLE adh_pools AS
-SELECT row_number() OVER () AS pool_id, patient_id, product_id
-FROM (SELECT DISTINCT patient_id, product_id FROM adh_recommendations);
+WINDOW w AS (PARTITION BY pool_id, treatment_plan_id);
 
 CREATE OR REPLACE TEMP TABLE adh_keys AS
 SELECT
-    row_number() OVER (ORDER BY r.treatment_plan_id, r.patient_id, r.product_id) AS row_id,
-    p.pool_id, r.patient_id, r.treatment_plan_id, r.product_id, r.start_on, r.stop_on, r.line,
-    r.has_implausible_date
-FROM adh_recommendations r
-JOIN adh_pools p USING (patient_id, product_id)
-WHERE r.is_first;
+    row_number() OVER (ORDER BY treatment_plan_id, pool_id) AS row_id,
+    pool_id, treatment_plan_id, start_on, stop_on, line, has_implausible_date
+FROM adh_recommendations
+WHERE is_first;
 
 -- Doses that are no dose (zero, below zero, falling) are unknown; so are two different doses from one day.
 CREATE OR REPLACE TEMP TABLE adh_doses AS
@@ -48,7 +43,7 @@ WITH usable AS (
         SELECT *, coalesce(min_num::HUGEINT * max_den <= max_num::HUGEINT * min_den, true) AS is_rising
         FROM adh_recommendations
     ) r
-    JOIN adh_keys k USING (patient_id, treatment_plan_id, product_id)
+    JOIN adh_keys k USING (pool_id, treatment_plan_id)
 )
 SELECT
     row_id,
@@ -89,7 +84,7 @@ FROM adh_keys k;
 
 CREATE OR REPLACE TEMP TABLE adh_fills AS
 SELECT
-    p.pool_id,
+    f.pool_id,
     f.filled_on + y.delivery_lag_days AS filled_on,
     f.num,
     f.den,
@@ -100,7 +95,7 @@ SELECT
     coalesce(f.num > 10000000000 * f.den::HUGEINT, false) AS is_too_large
 FROM adh_fill_frame f
 CROSS JOIN adh_policy y
-JOIN adh_pools p USING (patient_id, product_id);
+WHERE f.pool_id >= getvariable('adh_first_pool') AND f.pool_id < getvariable('adh_end_pool');
 
 -- Nothing later reads these; what they hold in memory goes.
 DROP TABLE adh_recommendations;

@@ -2,33 +2,15 @@
 -- Units are in the base of the pack (one piece of the form, the millilitre, the milligram).
 
 CREATE OR REPLACE TEMP TABLE adh_packs AS
--- Only the wanted patients' orders are joined with the lines: a clinic's whole history would not fit in memory.
-WITH wanted AS MATERIALIZED (
+WITH lines AS (
     SELECT
-        o.clinic_id, o.order_id, o.patient_id,
-        -- The vendor speaks of completed and of refunded orders; another word counts, and is said.
-        coalesce(lower(trim(coalesce(o.state, o.status))) NOT IN ('complete', 'completed', 'refunded'), false)
-            AS has_unknown_state,
-        coalesce(o.completed_on, timezone(s.zone, o.completed_at)::DATE) + y.delivery_lag_days AS filled_on
-    FROM core.orders o
-    JOIN adh_scope s USING (clinic_id)
-    CROSS JOIN adh_policy y
-    SEMI JOIN (
-        SELECT order_id FROM core.orders JOIN adh_scope USING (clinic_id) SEMI JOIN adh_wanted USING (patient_id)
-        UNION
-        SELECT order_id FROM adh_claims c SEMI JOIN adh_wanted w ON w.patient_id = c.owner_id
-    ) w ON w.order_id = o.order_id
-    WHERE o.removed_at IS NULL AND NOT coalesce(o.is_refunded, false)
-),
-lines AS (
-    SELECT
-        i.order_id, i.position, i.variant_id, i.quantity, o.patient_id AS buyer_id, o.filled_on, o.has_unknown_state,
+        i.order_id, i.position, i.variant_id, i.quantity, o.buyer_id, o.filled_on, o.has_unknown_state,
         coalesce(v.product_id, 'variant:' || i.variant_id) AS product_id,
         v.units,
         coalesce(v.unit_of_measure, '') AS pack_unit
     FROM core.order_line_items i
-    JOIN wanted o ON o.clinic_id = i.clinic_id AND o.order_id = i.order_id
-    CROSS JOIN adh_scope s
+    JOIN adh_scope s USING (clinic_id)
+    JOIN adh_orders o USING (order_id)
     LEFT JOIN core.variants v ON v.region = s.region AND v.variant_id = i.variant_id
     WHERE lower(trim(i.line_type)) = 'supplement' AND i.removed_at IS NULL
 ),

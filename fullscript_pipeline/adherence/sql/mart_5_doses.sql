@@ -76,6 +76,7 @@ WITH line_units AS (
         s.dosage_id,
         min(c.factor_num) AS factor_num,
         min(c.factor_den) AS factor_den,
+        any_value(c.pack_name) AS pack_name,
         CASE
             WHEN bool_or(c.problem = 'missing_units') THEN 'missing_units'
             WHEN bool_or(c.problem IS NOT NULL) THEN any_value(c.problem)
@@ -84,14 +85,16 @@ WITH line_units AS (
     FROM adh_steps s
     JOIN adh_dosages d USING (dosage_id)
     JOIN adh_row_packs p USING (row_id)
-    JOIN adh_conversions c ON c.dose_unit = coalesce(d.unit, '') AND c.pack_unit = p.pack_unit
+    JOIN adh_conversions c ON c.dose_unit = d.dose_unit AND c.pack_unit = p.pack_unit
     GROUP BY s.row_id, s.dose_from, s.dosage_id
 ),
 lines AS (
     SELECT
         s.row_id,
         s.dose_from,
-        d.unit,
+        -- A bare count in packs of capsules counts capsules (dose_unit is then neither a unit nor empty).
+        d.unit IS NULL AND d.dose_unit <> '' AND u.problem IS NULL AS has_assumed_unit,
+        coalesce(d.unit, CASE WHEN d.dose_unit <> '' AND u.problem IS NULL THEN u.pack_name END) AS unit,
         d.min_num::HUGEINT AS min_num,
         d.min_den::HUGEINT AS min_den,
         d.max_num::HUGEINT AS max_num,
@@ -136,6 +139,7 @@ SELECT
         max(l.problem)
     ) AS problem,
     count(*) AS lines,
+    bool_or(l.has_assumed_unit AND l.problem IS NULL) AS has_assumed_unit,
     -- What the figures are shown in: the lines' own unit, or the base unit where lines differ.
     CASE WHEN count(DISTINCT l.unit) <= 1 THEN any_value(l.unit) END AS unit,
     CASE WHEN count(DISTINCT l.unit) <= 1 THEN any_value(l.factor_num) ELSE 1 END AS shown_num,

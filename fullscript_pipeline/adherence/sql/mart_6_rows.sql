@@ -9,6 +9,7 @@ SELECT
     r.row_id,
     d.unit,
     d.lines,
+    bool_or(d.has_assumed_unit) OVER (PARTITION BY r.row_id) AS has_assumed_unit,
     d.shown_num,
     d.shown_den,
     CASE WHEN d.problem IS NULL THEN d.shown_num::DOUBLE / d.shown_den END AS base_per_unit,
@@ -116,6 +117,7 @@ SELECT
     list_concat(list_concat(r.flags, k.dosage_flags), list_filter(
         [
             CASE WHEN h.lines > 1 THEN 'several_lines' END,
+            CASE WHEN h.has_assumed_unit THEN 'assumed_unit' END,
             CASE WHEN k.has_unparsed_duration THEN 'duration_unparsed' END,
             CASE WHEN k.vanished_on IS NOT NULL THEN 'plan_vanished' END,
             CASE WHEN n.is_ordered_by_guardian THEN 'ordered_by_guardian' END,
@@ -128,7 +130,7 @@ SELECT
     CASE
         WHEN r.measurable = 'prn' THEN 'it is taken as needed, so there is no daily amount'
         WHEN r.measurable = 'unparsable_dosage'
-            THEN 'the dosage text gives no clear daily amount' || coalesce(' (' || k.dosage_reason || ')', '')
+            THEN 'the dosage text gives no clear daily amount' || coalesce(': ' || k.dosage_reason, '')
         WHEN r.measurable = 'missing_units' THEN 'the number of units in the pack is not known'
         WHEN r.measurable = 'unit_mismatch' AND h.unit IS NULL THEN 'the dosage does not say in which unit'
         WHEN r.measurable = 'unit_mismatch' THEN 'the pack and the dosage use units that cannot be converted'

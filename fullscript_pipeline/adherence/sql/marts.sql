@@ -45,10 +45,11 @@ CREATE TABLE IF NOT EXISTS marts.patient_verdicts (
 );
 
 -- Who runs out when, in the 30 days after as_of: at the highest dose first, at the lowest where the dose is a range.
+-- days_left: the covered days after as_of, before run_out_on.
 CREATE OR REPLACE VIEW marts.runout AS
 SELECT
     clinic_id, patient_id, treatment_plan_id, product_id, as_of, practitioner_id, product_name, status,
-    run_out_on, run_out_on_latest, (run_out_on - as_of)::INTEGER AS days_left, on_hand_days, on_hand_days_max,
+    run_out_on, run_out_on_latest, (run_out_on - as_of - 1)::INTEGER AS days_left, on_hand_days, on_hand_days_max,
     on_hand_units, unit, last_order_on, refill
 FROM marts.adherence
 WHERE status IN ('covered', 'indeterminate') AND run_out_on > as_of AND run_out_on <= as_of + 30;
@@ -104,6 +105,13 @@ ANTI JOIN (SELECT clinic_id, treatment_plan_id FROM core.lab_orders WHERE remove
     ON o.clinic_id = r.clinic_id AND o.treatment_plan_id = r.treatment_plan_id
 WHERE r.removed_at IS NULL AND p.removed_at IS NULL AND lower(trim(p.state)) = 'active';
 
+-- How soon a verdict wants somebody to act: 1 first.
+CREATE OR REPLACE MACRO marts.urgency(verdict) AS coalesce(list_position([
+    'long_gap', 'late', 'just_ran_out', 'never_ordered', 'awaiting_first_order', 'due_soon', 'indeterminate',
+    'course_incomplete', 'not_measurable', 'course_length_unread', 'as_needed_not_ordered', 'as_needed',
+    'on_track', 'course_completed', 'supplied_as_recommended', 'not_started'
+], verdict), 99);
+
 -- One row per patient of the clinic, also those without a plan: the most urgent product, whom to call, what to do.
 CREATE OR REPLACE VIEW marts.patients AS
 WITH products AS (
@@ -122,11 +130,7 @@ urgent AS (
     FROM products
     QUALIFY row_number() OVER (
         PARTITION BY clinic_id, patient_id
-        ORDER BY coalesce(list_position([
-            'long_gap', 'late', 'just_ran_out', 'never_ordered', 'awaiting_first_order', 'due_soon', 'indeterminate',
-            'course_incomplete', 'not_measurable', 'course_length_unread', 'as_needed_not_ordered', 'as_needed',
-            'on_track', 'course_completed', 'supplied_as_recommended', 'not_started'
-        ], urgent_verdict), 99), days_waiting DESC NULLS LAST, product_id, treatment_plan_id
+        ORDER BY marts.urgency(urgent_verdict), days_waiting DESC NULLS LAST, product_id, treatment_plan_id
     ) = 1
 ),
 labs AS (

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from fullscript_pipeline.api.description.schema_diff import Difference, Differences
+from fullscript_pipeline.api.description.shapes import Shape, shape_at
 
 
 @cache
@@ -55,4 +56,6 @@ def object_at(path: str) -> str:
 __all__ = [
     "Difference",
     "Differences",
+    "Shape",
+    "shape_at",
 ]

@@ -33,7 +33,8 @@ def _property(described: Mapping[str, Any]) -> dict[str, Any]:
     options = described.get("anyOf", [described])
     types = [kind for option in options for kind in _types(option)]
     below = [_below(option) for option in options if _below(option)]
-    sure = described["x-source"] == "documented" and "null" not in types and not described.get("x-secret")
+    unsure = described.get("x-secret") or described.get("x-may-be-missing")
+    sure = described["x-source"] == "documented" and "null" not in types and not unsure
     shape = {
         "types": types,
         "sure": sure,

@@ -1,21 +1,22 @@
 -- Lists the fields that differ between the versions that a comparison selected, with both values. A field has the
 -- vendor's path as its name.
--- {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py, {differs} being the
--- number of each field that differs between two versions `s` and `n`, else NULL.
+-- {compared} is changes.sql or daily.sql of the same kind; the rest is filled in from entities.py. {differs} is a number
+-- that has the bit of each field (by its place in entities.py) that differs between two versions `s` and `n`.
 WITH spans AS MATERIALIZED ({compared}),
+pairs AS (
+    SELECT p.*, s.valid_to AS ended, s.valid_from = p.old_from AS is_old, {differs} AS bits
+    FROM spans AS p
+    JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
+    JOIN {table} AS s ON s.region = $region AND s.{id} = p.id
+        AND s.valid_from >= p.old_from AND s.valid_from < p.new_from
+    WHERE p.was_present AND p.is_present
+),
 -- A field changed when the last version with another value ended.
 moved AS (
-    SELECT id, nth, first_at, old_from, new_from, max(ended) AS changed_at, seen_at
-    FROM (
-        SELECT p.*, s.valid_to AS ended, s.valid_from = p.old_from AS is_old,
-            unnest(list_filter([{differs}]::INTEGER[], lambda nth: nth IS NOT NULL)) AS nth
-        FROM spans AS p
-        JOIN {table} AS n ON n.region = $region AND n.{id} = p.id AND n.valid_from = p.new_from
-        JOIN {table} AS s ON s.region = $region AND s.{id} = p.id
-            AND s.valid_from >= p.old_from AND s.valid_from < p.new_from
-        WHERE p.was_present AND p.is_present
-    )
-    GROUP BY id, nth, first_at, old_from, new_from, seen_at HAVING bool_or(is_old)
+    SELECT id, nth, any_value(first_at) AS first_at, any_value(old_from) AS old_from, new_from,
+        max(ended) AS changed_at, any_value(seen_at) AS seen_at
+    FROM pairs JOIN range(1, {untyped} + 1) AS f(nth) ON bits & (1 << nth) <> 0
+    GROUP BY id, new_from, nth HAVING bool_or(is_old)
 ),
 turned AS (
     SELECT p.id, CASE WHEN p.was_present THEN 'removed' WHEN p.old_from IS NULL THEN 'added' ELSE 'returned' END AS change,

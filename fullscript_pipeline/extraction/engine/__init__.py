@@ -7,7 +7,12 @@ from fullscript_pipeline.extraction.engine.absence import (
     fetch_by_id,
     fetch_listed_ids,
 )
-from fullscript_pipeline.extraction.engine.access_refusals import fetch_list_or_refusal, record_refusal_by_all
+from fullscript_pipeline.extraction.engine.access_refusals import (
+    fetch_from_first_permitted,
+    fetch_list_or_refusal,
+    record_refusal_by_all,
+)
+from fullscript_pipeline.extraction.engine.answer_origin import grant_view, session_view
 from fullscript_pipeline.extraction.engine.detail_fetch import (
     SWEEP_DAYS,
     CompletedRows,
@@ -19,10 +24,8 @@ from fullscript_pipeline.extraction.engine.detail_fetch import (
     record_detail_reads,
 )
 from fullscript_pipeline.extraction.engine.list_progress import FetchedList
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Report, Target, missing_ids
-from fullscript_pipeline.extraction.engine.pull_types import in_parallel
-from fullscript_pipeline.extraction.engine.resync_metrics import record_reread_changes
-from fullscript_pipeline.extraction.engine.view_of_answer import grant_view, session_view
+from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, in_parallel
 
 __all__ = [
     "SWEEP_DAYS",
@@ -40,14 +43,13 @@ __all__ = [
     "fetch_awaited",
     "fetch_by_id",
     "fetch_each",
+    "fetch_from_first_permitted",
     "fetch_list_or_refusal",
     "fetch_listed_ids",
     "grant_view",
     "ids_due_for_refetch",
     "in_parallel",
-    "missing_ids",
     "record_detail_reads",
     "record_refusal_by_all",
-    "record_reread_changes",
     "session_view",
 ]

@@ -9,7 +9,9 @@ from collections.abc import Collection, Sequence
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.extraction.engine.detail_fetch import fetch_each
-from fullscript_pipeline.extraction.engine.pull import FetchedList, Pull, in_parallel
+from fullscript_pipeline.extraction.engine.list_progress import FetchedList
+from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine.pull_types import in_parallel
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.resources.lab_orders import LAB_ORDERS
 from fullscript_pipeline.resources.orders import ORDERS
@@ -45,7 +47,7 @@ def confirm_gone(pull: Pull, session: ClinicSession, table: Table, denied: Seque
         if (listed := ids[owner]) is not None and object_id not in listed
     ]
     if left := len(owners) - len(gone):
-        pull.add_caution(
+        pull.summary.add_caution(
             f"{counted(left, 'object')} answered 404 without a list that lacks it: left as stored "
             f"({DETAIL_ENDPOINTS[table.name]})"
         )
@@ -91,7 +93,7 @@ def fetch_by_id(pull: Pull, session: ClinicSession, table: Table, ids: Sequence[
     try:
         fetch_each(pull, session, endpoint, ids, any_stored=True)
     except ScopeError:
-        pull.record_refused_objects(endpoint, ids)
+        pull.summary.record_refused_objects(endpoint, ids)
     return [object_id for object_id in ids if pull.is_denied(session, endpoint, object_id)]
 
 

@@ -3,12 +3,13 @@
 What does not belong here: recognising a refusal (`api`), storing it (`warehouse`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine.list_progress import FetchedList
-from fullscript_pipeline.extraction.engine.pull import Pull, Report
+from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine.pull_types import Report
 
 
 def fetch_list_or_refusal(
@@ -19,6 +20,19 @@ def fetch_list_or_refusal(
         return pull.walk(session, endpoint, params=params)
     except (ScopeError, NotFound) as refusal:
         return pull.record_refusal(str(refusal))
+
+
+def fetch_from_first_permitted(
+    sessions: Sequence[ClinicSession], fetch: Callable[[ClinicSession], list[str]]
+) -> list[str] | str:
+    """Returns the answer of the first permitted clinic, or the last refusal."""
+    reason = "This region has no connected clinic to read it with."
+    for session in sessions:
+        try:
+            return fetch(session)
+        except (ScopeError, RequestRefused, NeedsConnect) as refusal:
+            reason = str(refusal)
+    return reason
 
 
 def record_refusal_by_all(pull: Pull, refusals: Sequence[Exception]) -> Report:

@@ -14,7 +14,8 @@ import duckdb
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, ScopeError
-from fullscript_pipeline.extraction.engine.pull import Pull, in_parallel
+from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine.pull_types import in_parallel
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import UNKEYED, Line, stored_hashes
 from fullscript_pipeline.warehouse.event_log import awaited_objects
@@ -72,56 +73,71 @@ def complete_from_details(
 
     A row whose detail answers 404 stays as stored, or as listed when it is new.
     """
-    incomplete = {
-        line.id: line for line in listed() if not line.id.startswith(UNKEYED) and not detail.is_complete(line)
-    }
-    if not incomplete and not pull.has_fetched_by_id(detail.endpoint):
-        return CompletedRows(lines=listed, after=lambda con: None)
+    incomplete = _incomplete_rows(listed(), detail)
+    landed_details = read_details or (lambda: pull.lines(detail.endpoint))
     if not incomplete:
-        by_id = read_details() if read_details else pull.lines(detail.endpoint)
-        return CompletedRows(lines=lambda: chain(listed(), by_id()), after=lambda con: None)
-    owner = session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
+        details = landed_details() if pull.has_fetched_by_id(detail.endpoint) else lambda: iter(())
+        return CompletedRows(lines=lambda: chain(listed(), details()), after=lambda con: None)
+    stored, due_ids = _due_details(pull, session, detail, incomplete, sweep_days=sweep_days, may_change=may_change)
+    read = fetch_each(pull, session, detail.endpoint, due_ids, any_stored=bool(stored))
+    details = landed_details()
+
+    def lines() -> Iterator[Line]:
+        yield from _without_details(listed(), read, {key: stored[key] for key in incomplete.keys() & stored.keys()})
+        yield from _with_parents(details(), incomplete)
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        reads = {object_id: (incomplete[object_id].hash, object_id in read) for object_id in due_ids}
+        record_detail_reads(con, pull, owner=_owner(pull, session, detail), resource=detail.table.name, reads=reads)
+
+    return CompletedRows(lines=lines, after=after, unread=frozenset(incomplete.keys() - read))
+
+
+def _incomplete_rows(listed: Iterator[Line], detail: DetailSource) -> dict[str, Line]:
+    """The listed rows that lack what only their detail has, by id."""
+    return {line.id: line for line in listed if not line.id.startswith(UNKEYED) and not detail.is_complete(line)}
+
+
+def _with_parents(details: Iterator[Line], listed: Mapping[str, Line]) -> Iterator[Line]:
+    """Yields the details with the parents of their `listed` rows."""
+    for line in details:
+        listed_row = listed.get(line.id)
+        yield line._replace(parent_id=listed_row.parent_id if listed_row else None)
+
+
+def _without_details(listed: Iterator[Line], read: Collection[str], stored: Mapping[str, str]) -> Iterator[Line]:
+    """Yields the listed rows whose details were not read: as `stored` (by hash) if they are in it, else as listed."""
+    for line in listed:
+        if line.id not in read:
+            yield line._replace(hash=stored.get(line.id, line.hash))
+
+
+def _owner(pull: Pull, session: ClinicSession, detail: DetailSource) -> str:
+    return session.clinic.clinic_id if detail.table.scope == "clinic" else pull.target.region
+
+
+def _due_details(
+    pull: Pull,
+    session: ClinicSession,
+    detail: DetailSource,
+    incomplete: Mapping[str, Line],
+    *,
+    sweep_days: int,
+    may_change: Callable[[Line], bool],
+) -> tuple[Mapping[str, str], list[str]]:
+    """Returns the hashes of the stored rows by id, and which of the incomplete rows need their detail now."""
+    owner = _owner(pull, session, detail)
     with pull.target.warehouse.read() as con:
         stored = stored_hashes(con, detail.table, owner)
         awaited = set(awaited_objects(con, owner, detail.table)) if detail.table.scope == "clinic" else set()
-        due = set(
-            ids_due_for_refetch(
-                con,
-                owner,
-                detail.table.name,
-                {object_id: line.hash for object_id, line in incomplete.items()},
-                always=[
-                    object_id
-                    for object_id, line in incomplete.items()
-                    if object_id not in stored or object_id in awaited or may_change(line)
-                ],
-                sweep_days=sweep_days,
-            )
-        )
-    due_ids = [object_id for object_id in incomplete if object_id in due]
-    read = fetch_each(pull, session, detail.endpoint, due_ids, any_stored=bool(stored))
-    details = read_details() if read_details else pull.lines(detail.endpoint)
-
-    def lines() -> Iterator[Line]:
-        for line in listed():
-            if line.id in stored and line.id in incomplete and line.id not in read:
-                yield line._replace(hash=stored[line.id])
-            elif line.id not in read:
-                yield line
-        # A detail has the parent of its listed row.
-        parents = {object_id: line.parent_id for object_id, line in incomplete.items()}
-        yield from (line._replace(parent_id=parents.get(line.id)) for line in details())
-
-    def after(con: duckdb.DuckDBPyConnection) -> None:
-        record_detail_reads(
-            con,
-            pull,
-            owner=owner,
-            resource=detail.table.name,
-            reads={object_id: (incomplete[object_id].hash, object_id in read) for object_id in due_ids},
-        )
-
-    return CompletedRows(lines=lines, after=after, unread=frozenset(incomplete.keys() - read))
+        always = [
+            object_id
+            for object_id, line in incomplete.items()
+            if object_id not in stored or object_id in awaited or may_change(line)
+        ]
+        hashes = {object_id: line.hash for object_id, line in incomplete.items()}
+        due = ids_due_for_refetch(con, owner, detail.table.name, hashes, always=always, sweep_days=sweep_days)
+    return stored, due
 
 
 def fetch_each(pull: Pull, session: ClinicSession, endpoint: str, ids: Iterable[str], *, any_stored: bool) -> set[str]:
@@ -158,7 +174,7 @@ def fetch_allowed(
     outcome = dict(zip(object_ids, in_parallel(allowed, object_ids), strict=True))
     if refusals and not answered and (len(object_ids) > 1 or not any_stored):
         raise next(iter(refusals.values()))
-    pull.record_refused_objects(endpoint, refusals)
+    pull.summary.record_refused_objects(endpoint, refusals)
     return outcome
 
 
@@ -218,6 +234,6 @@ def record_detail_reads(
             list(reads),
             [list_hash for list_hash, _ in reads.values()],
             [exists for _, exists in reads.values()],
-            pull.observed_at,
+            pull.summary.observed_at,
         ],
     )

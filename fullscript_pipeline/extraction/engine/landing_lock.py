@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.encryption import require_key_of_files
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.engine.pull_types import Target
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.files import FrameFile, LandingDamage
 
@@ -42,14 +41,16 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
     return new, lock
 
 
-def open_landing_file(target: Target, resource: str, pull_id: str) -> tuple[FrameFile, FileLock]:
+def open_landing_file(
+    folder: Path, resource: str, pull_id: str, *, landing_dir: Path, encryption_key: str | None
+) -> tuple[FrameFile, FileLock]:
     """Opens the file of an interrupted pull if all of it can be read, else a new one. Returns it with its lock."""
     while True:
-        path, lock = claim_landing_file(target.folder, resource, pull_id)
-        file = FrameFile(path, target.encryption_key)
+        path, lock = claim_landing_file(folder, resource, pull_id)
+        file = FrameFile(path, encryption_key)
         try:
             # While the lock is held: a key rotation records itself first, and then looks for locks.
-            require_key_of_files(target.landing_dir.parent, target.encryption_key)
+            require_key_of_files(landing_dir.parent, encryption_key)
             file.cut_torn_end()
             file.requests()
         except LandingDamage as damage:

@@ -1,18 +1,48 @@
-"""Tracks a list while it is read: its ids, the server's count, and the pages that are still to fetch.
+"""Tracks a list while it is read: its request, its ids, the server's count, and the pages that are still to fetch.
 
 A list may change while it is read. It is *consistent* when as many rows came as the server counts, and the count never
 fell: when a row vanishes from a page that was read, another row moves there unseen. What does not belong here: fetching
-and landing (`page_landing`).
+and landing (`pull`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.ids import first_usable
+from fullscript_pipeline.plural import counted
 from fullscript_pipeline.warehouse import NAMELESS, Request
 
 LEFT_OUT = "left-out:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRequest:
+    """A request for a list: its endpoint, path and filters."""
+
+    session: ClinicSession
+    endpoint: str
+    path: Mapping[str, str]
+    params: Mapping[str, str]
+
+    @property
+    def patient(self) -> str | None:
+        """The patient whose list it is, if any."""
+        return self.path.get("patient_id") or self.params.get("patient_id")
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the list of all is filtered by a patient."""
+        return "patient_id" in self.params
+
+    @property
+    def parent(self) -> str | None:
+        return next(iter(self.path.values()), None)
+
+    @property
+    def key(self) -> str:
+        return request_key(self.session, self.parent, self.params)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +135,33 @@ class Walk:
             of_others=self.of_others + second.of_others,
         )
 
-    def as_fetched_list(self) -> FetchedList:
+    def caution(self, endpoint: str, *, has_bare_rows: bool) -> str | None:
+        """Returns why absence from this reading proves nothing; None when the list is complete.
+
+        `has_bare_rows`: the endpoint has answered with a bare array of rows, so an empty one is an answer too.
+        """
+        if not self.is_consistent and not self.of_others:
+            return f"listed {len(self.ids)} of {self.total} ({endpoint})"
+        if self.rows_without_id:
+            rows = counted(self.rows_without_id, "row")
+            return f"listed {rows} without an id ({endpoint}), so nothing that it lacks is marked"
+        if self.of_others:
+            rows = counted(self.of_others, "row")
+            return f"listed {rows} of another patient ({endpoint}), so nothing that it lacks is marked"
+        if self.is_empty_array and not has_bare_rows:
+            # It may be true for a server that answers with bare arrays, but does not prove that everything is gone.
+            return f"listed an empty array and nothing around it ({endpoint}), so nothing is marked"
+        return None
+
+    def as_fetched_list(self, *, is_complete: bool) -> FetchedList:
         ids = tuple(record_id for record_id in self.ids if not record_id.startswith(LEFT_OUT))
-        return FetchedList(
-            ids=ids,
-            total_count=self.total,
-            complete=self.is_consistent and not self.rows_without_id and not self.of_others,
-        )
+        return FetchedList(ids=ids, total_count=self.total, complete=is_complete)
+
+
+def request_key(session: ClinicSession, parent: str | None, params: Mapping[str, str] | None) -> str:
+    """Returns the key by which a landed page names the request that it answers."""
+    filters = "&".join(f"{name}={value}" for name, value in sorted((params or {}).items()))
+    return f"{session.clinic.clinic_key}/{parent or ''}?{filters}"
 
 
 def count_of_others(records: Iterable[Mapping[str, Any]], patient: str | None) -> int:

@@ -1,6 +1,6 @@
 """Values of a pull: its target, its loads and its report; and work on many ids in parallel.
 
-What does not belong here: fetching and landing (`page_landing`), committing (`pull`).
+What does not belong here: fetching, landing and storing (`pull`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,10 +46,12 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What a commit stores in one table. See `warehouse.loading.load` for `missing_among` and `listed`; `gone`: ids
-    that neither their detail nor a list that should hold them shows (`absence`); `of_no_clinic`: rows that the vendor
-    ties to no clinic; `unread`, `refused`, `covers_events`, `answers`: see `warehouse.event_log.event_proof.Proof`;
-    `after` runs in the same transaction."""
+    """What a commit stores in one table.
+
+    `missing_among`, `listed`: as in `warehouse.loading.load`. `gone`: ids that neither their detail nor the list that
+    should hold them shows (`absence`). `of_no_clinic`: the vendor ties the rows to no clinic. `unread`, `refused`,
+    `covers_events`, `answers`: as in `warehouse.event_log.event_proof.Proof`. `after` runs in the same transaction.
+    """
 
     table: Table
     lines: Callable[[], Iterator[Line]]
@@ -88,8 +90,3 @@ def in_parallel(work: Callable[[str], T], ids: Iterable[str]) -> list[T]:
     numbered = list(enumerate(ids))
     done = {place: result for (place, _), result in iter_completed(lambda pair: work(pair[1]), numbered)}
     return [done[place] for place, _ in numbered]
-
-
-def missing_ids(ids: Sequence[str], exists: Sequence[bool]) -> list[str]:
-    """Returns the ids that `Pull.land_object` did not find."""
-    return [object_id for object_id, is_there in zip(ids, exists, strict=True) if not is_there]

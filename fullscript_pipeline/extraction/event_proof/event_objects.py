@@ -16,7 +16,7 @@ from fullscript_pipeline.warehouse import Warehouse
 
 _SET_OBJECTS = """UPDATE core.events AS e SET resource_id = new.object_id
 FROM (SELECT unnest($events::VARCHAR[]) AS event_id, unnest($objects::VARCHAR[]) AS object_id) AS new
-WHERE e.event_id = new.event_id AND e.resource_id IS NULL AND coalesce(e.clinic_id, $clinic) = $clinic"""
+WHERE e.event_id = new.event_id AND e.resource_id IS NULL AND (e.clinic_id = $clinic OR e.clinic_id IS NULL)"""
 
 _SET_PRODUCTS_BY_VARIANT = """UPDATE core.events AS e SET resource_id = new.product_id
 FROM (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from fullscript_pipeline.api import ClinicSession
+from fullscript_pipeline.api import WHOLE_UTC_DAYS, ClinicSession
 from fullscript_pipeline.extraction.event_proof.event_parsing import event_time
 from fullscript_pipeline.ids import usable_id
 from fullscript_pipeline.state import StateStore
@@ -28,7 +28,8 @@ class FeedPosition:
         self._store, self._session, self._feed = store, session, feed
 
     def new_events_filter(self) -> dict[str, str]:
-        """Returns the filter for new events, with two days of overlap; no filter when the feed was never read to the
+        """Returns the filter for new events, with two days of overlap (one if the server's days are
+        known to be whole UTC days); no filter when the feed was never read to the
         end with the rights of this session.
 
         It starts at the newest listed event if that is older than the last read: the feed has nothing in between, and
@@ -38,7 +39,8 @@ class FeedPosition:
         if day is None or self._last_viewers not in {None, self._viewers}:
             return {}
         first = min(day, self._stored("newest") or day)
-        return {"created_at": f">{date.fromisoformat(first) - OVERLAP}"}
+        overlap = timedelta(days=1) if WHOLE_UTC_DAYS in self._session.assumed else OVERLAP
+        return {"created_at": f">{date.fromisoformat(first) - overlap}"}
 
     @property
     def was_read_by_others(self) -> bool:

@@ -14,9 +14,10 @@ from fullscript_pipeline.extraction.pulls import (
 from fullscript_pipeline.extraction.pulls.catalog import REFERENCE_LISTS
 from fullscript_pipeline.extraction.pulls.catalog_coverage import sighting_recorder
 from fullscript_pipeline.extraction.pulls.clinic import has_names_only
+from fullscript_pipeline.extraction.pulls.custom_dosages import pull_custom_dosages, recommended_pairs
+from fullscript_pipeline.extraction.pulls.event_details import MOST_DETAILS, land_event_details, landed_details
 from fullscript_pipeline.extraction.pulls.event_feeds import (
     FEED_REFUSALS,
-    MOST_DETAILS,
     PRODUCT_FEED_CURSOR,
     feeds_of,
     record_feed_gap,
@@ -67,7 +68,9 @@ __all__ = [
     "has_tests_and_results",
     "iter_listed_lab_orders",
     "lab_orders",
+    "land_event_details",
     "land_lab_orders",
+    "landed_details",
     "missing_variants",
     "optional_resources",
     "order_may_hold_labs",
@@ -76,9 +79,11 @@ __all__ = [
     "plan_may_hold_labs",
     "product_id_of",
     "protocols_and_resources",
+    "pull_custom_dosages",
     "pull_orders_of_departed_patients",
     "pull_product_events",
     "pull_whole_list",
+    "recommended_pairs",
     "record_feed_gap",
     "refetch_orders",
     "sighting_recorder",

@@ -11,7 +11,7 @@ import orjson
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, Target, record_refusal_by_all
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import replace_record
+from fullscript_pipeline.extraction.pulls.landed_records import replace_record
 from fullscript_pipeline.resources.brands import BRANDS, CLINIC_BRANDS
 from fullscript_pipeline.warehouse import Line
 from fullscript_pipeline.warehouse.loading import EVERYTHING

@@ -8,7 +8,7 @@ What does not belong here: stored products by id (`known_products`), product eve
 (`brands`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -158,32 +158,25 @@ def _pull_categories(target: Target, session: ClinicSession) -> tuple[Report, se
         )
     except (ScopeError, NotFound, NeedsConnect) as refusal:
         return pull.record_refusal(str(refusal)), set()
-    everything = EVERYTHING if listing.complete and all(walked) else None
-    complete_ids = {line.id for line in _complete_products_in(pull.file.lines("category_products"))}
+
+    def shown_products() -> Mapping[str, list[str]]:
+        return {session.clinic.clinic_id: [line.id for line in pull.file.lines("category_products")]}
+
     report = pull.commit(
-        Load(
-            table=CATEGORIES,
-            lines=lambda: iter(categories),
-            missing_among=EVERYTHING if listing.complete else None,
-        ),
+        Load(table=CATEGORIES, lines=lambda: iter(categories), missing_among=EVERYTHING if listing.complete else None),
         Load(
             table=CATEGORY_PRODUCTS,
             lines=lambda: map(_membership, pull.file.lines("category_products")),
-            missing_among=everything,
+            missing_among=EVERYTHING if listing.complete and all(walked) else None,
         ),
         Load(
             table=PRODUCTS,
             lines=lambda: _complete_products_in(pull.file.lines("category_products")),
-            after=sighting_recorder(
-                target.region,
-                target.day,
-                "category",
-                lambda: {session.clinic.clinic_id: [line.id for line in pull.file.lines("category_products")]},
-            ),
+            after=sighting_recorder(target.region, target.day, "category", shown_products),
         ),
         total_count=listing.total_count,
     )
-    return report, complete_ids
+    return report, {line.id for line in _complete_products_in(pull.file.lines("category_products"))}
 
 
 def _complete_products_in(lines: Iterator[Line]) -> Iterator[Line]:

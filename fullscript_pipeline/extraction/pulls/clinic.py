@@ -1,6 +1,6 @@
 """The clinic itself, its people and its patients. What does not belong here: lists per patient (`treatment_plans`)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import orjson
 
@@ -66,24 +66,7 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
     if isinstance(listing, Report):
         return listing
     gone = fetch_awaited(pull, session, PATIENTS, listing.ids, is_complete=listing.complete)
-    stored: dict[str, str] = {}
-    read: set[str] = set()
-    incomplete = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and has_names_only(line)}
-    if incomplete:
-        stored, fresh = _stored_patients(target, session, incomplete, sweep_days)
-        read = fetch_each(pull, session, "patient", sorted(incomplete.keys() - fresh), any_stored=bool(stored))
-
-    def complete_lines() -> Iterator[Line]:
-        yield from (line for line in _listed(pull) if line.id not in incomplete or line.id not in read | stored.keys())
-        yield from pull.file.lines("patient")
-
-    ties = patient_relationships.infer_relationships(pull, session, complete_lines, len(listing.ids))
-
-    def lines() -> Iterator[Line]:
-        yield from map(ties.completed, complete_lines())
-        unread = stored.keys() - read
-        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in unread)
-
+    lines, unread = _complete_patients(pull, session, sweep_days, patient_count=len(listing.ids))
     return pull.commit(
         Load(
             table=PATIENTS,
@@ -91,13 +74,38 @@ def pull_patients(target: Target, session: ClinicSession, sweep_days: int = SWEE
             missing_among=EVERYTHING if listing.complete else None,
             gone=gone,
             listed=listing.ids,
-            unread=incomplete.keys() - read,
-            refused=pull.refused("patient"),
+            unread=unread,
+            refused=pull.summary.refused("patient"),
             covers_events=listing.complete,
             answers=events_answered_by_list(pull, session, PATIENTS, listing),
         ),
         total_count=listing.total_count,
     )
+
+
+def _complete_patients(
+    pull: Pull, session: ClinicSession, sweep_days: int, *, patient_count: int
+) -> tuple[Callable[[], Iterator[Line]], frozenset[str]]:
+    """Returns the lines of the patients with details and relationships, and whose details were not read."""
+    stored: dict[str, str] = {}
+    read: set[str] = set()
+    incomplete = {line.id: line for line in _listed(pull) if not line.id.startswith(UNKEYED) and has_names_only(line)}
+    if incomplete:
+        stored, fresh = _stored_patients(pull.target, session, incomplete, sweep_days)
+        read = fetch_each(pull, session, "patient", sorted(incomplete.keys() - fresh), any_stored=bool(stored))
+
+    def complete_lines() -> Iterator[Line]:
+        yield from (line for line in _listed(pull) if line.id not in incomplete or line.id not in read | stored.keys())
+        yield from pull.file.lines("patient")
+
+    relationships = patient_relationships.infer_relationships(pull, session, complete_lines, patient_count)
+
+    def lines() -> Iterator[Line]:
+        yield from map(relationships.completed, complete_lines())
+        as_stored = stored.keys() - read
+        yield from (line._replace(hash=stored[line.id]) for line in _listed(pull) if line.id in as_stored)
+
+    return lines, frozenset(incomplete.keys() - read)
 
 
 def _listed(pull: Pull) -> Iterator[Line]:

@@ -6,35 +6,36 @@ dose change. Orders, patients and labs are listed anyway. What does not belong h
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
 
 import duckdb
 import orjson
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.api import BadResponse, ClinicSession, NotFound, ScopeError, ServerError
+from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.event_types import EVENT_FAMILIES
-from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine import Load, Pull, Report, Target
 from fullscript_pipeline.extraction.event_proof import (
-    OBJECTS,
     REACH,
     FeedPosition,
     SeenEvent,
     close_answered_events,
     line_from_ledger,
-    object_id_in,
     parse_event,
     store_event_objects,
-    type_prefix,
 )
-from fullscript_pipeline.plural import counted
+from fullscript_pipeline.extraction.pulls.event_details import (
+    choose_detailed,
+    land_event_details,
+    landed_details,
+    merge_details,
+    stored_with_detail,
+)
 from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.events import EVENTS
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.state import LedgerEvent, StateStore
-from fullscript_pipeline.warehouse import UNKEYED, Line, canonical, content_hash
+from fullscript_pipeline.warehouse import Line
 from fullscript_pipeline.warehouse.event_log import (
-    READABLE_AFTER,
     answer_by_earlier_reads,
     awaited_objects,
     event_proof,
@@ -44,10 +45,6 @@ from fullscript_pipeline.warehouse.event_log import (
 FEEDS = tuple(family.feed.name for family in EVENT_FAMILIES)
 # Answers to a feed that mean "not for this app": no failure.
 FEED_REFUSALS = (ScopeError, NotFound)
-# A pull reads at most so many details of events that lists will answer.
-MOST_DETAILS = event_proof.MANY
-# After more failures it is the endpoint, not the event.
-MOST_FAILURES = 3
 # Cursor: the region's run has listed the product feed of this clinic since the clinic was last pulled.
 PRODUCT_FEED_CURSOR = "product_events_heard"
 
@@ -61,14 +58,6 @@ def feeds_of(region: str) -> Sequence[str]:
     ]
 
 
-def _day_of(moment: object) -> str:
-    """Returns the date part, or '' if the value is no timestamp."""
-    try:
-        return date.fromisoformat(str(moment)[:10]).isoformat()
-    except ValueError:
-        return ""
-
-
 def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Report:
     """Lists the feeds and reads the details of new plan events. `awaited_plan_ids` returns the plans of these events.
 
@@ -78,37 +67,46 @@ def pull_events(target: Target, session: ClinicSession, store: StateStore) -> Re
     pull = Pull(target, "events")
     store.tries.reopen_refused(session.clinic)
     record_feed_gap(store, session, target.day)
-    refused: list[str] = []
-    complete: set[str] = set()
-    server, clinic_id = session.clinic.server, session.clinic.clinic_id
-    read_by_region = store.feeds.position(server, clinic_id, PRODUCT_FEED_CURSOR)
+    read_by_region = store.feeds.position(session.clinic.server, session.clinic.clinic_id, PRODUCT_FEED_CURSOR)
     feeds = [feed for feed in feeds_of(target.region) if not (read_by_region and feed == "product_events")]
+    complete, refused = _list_feeds(pull, session, store, feeds)
+    new = _new_events(pull, session, store)
+    if len(refused) == len(feeds) and not new:
+        _record_in_ledger(store, session, [], clock.now())
+        _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
+        return pull.record_refusal(refused[0])
+    begun_at = clock.now()
+    report = load_events(pull, session, choose_detailed(new, begun_at), listed=new)
+    _record_in_ledger(store, session, [parse_event(line) for line in merge_details(pull, new)], begun_at)
+    close_purged_events(pull, session, store)
+    _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
+    close_answered_events(target.warehouse, store, session.clinic)
+    return report
+
+
+def _list_feeds(
+    pull: Pull, session: ClinicSession, store: StateStore, feeds: Sequence[str]
+) -> tuple[set[str], list[str]]:
+    """Lands the new events of the feeds. Returns the feeds that were read completely, and why others were refused."""
+    complete: set[str] = set()
+    refused: list[str] = []
     for feed in feeds:
         try:
             if pull.walk(session, feed, params=FeedPosition(store, session, feed).new_events_filter()).complete:
                 complete.add(feed)
         except FEED_REFUSALS as refusal:
             refused.append(str(refusal))
+    return complete, refused
+
+
+def _new_events(pull: Pull, session: ClinicSession, store: StateStore) -> list[Line]:
+    """Returns the listed events that the ledger lacks, and its pending ones that are not of products."""
+    server, clinic_id = session.clinic.server, session.clinic.clinic_id
     listed = {line.id: line for feed in FEEDS for line in pull.file.lines(feed)}
     unseen = set(store.events.unknown_ids(server, clinic_id, listed))
-    pending = {
-        event.event_id: event for event in store.events.pending(server, clinic_id) if not is_product_event(event)
-    }
+    pending = [event for event in store.events.pending(server, clinic_id) if not is_product_event(event)]
     new = {event_id: line for event_id, line in listed.items() if event_id in unseen}
-    new |= {event_id: line_from_ledger(event) for event_id, event in pending.items()}
-    if len(refused) == len(feeds) and not new:
-        _record_in_ledger(store, session, [], clock.now())
-        _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
-        return pull.record_refusal(refused[0])
-    begun_at = clock.now()
-    report = load_events(pull, session, _choose_detailed(new.values(), begun_at), listed=list(new.values()))
-    _record_in_ledger(
-        store, session, [parse_event(line) for line in _merge_details(pull, list(new.values()))], begun_at
-    )
-    close_purged_events(pull, session, store)
-    _record_feed_positions(pull, session, store, feeds=feeds, complete=complete)
-    close_answered_events(target.warehouse, store, session.clinic)
-    return report
+    return list((new | {event.event_id: line_from_ledger(event) for event in pending}).values())
 
 
 def awaited_plan_ids(target: Target, clinic_id: str) -> list[str]:
@@ -132,13 +130,13 @@ def load_events(
     """
     begun_at = clock.now()
     failed = land_event_details(pull, session, detailed)
-    listed = [line for line in listed if line.id not in failed | pull.left_out("event")]
+    listed = [line for line in listed if line.id not in failed | pull.summary.left_out("event")]
     ids = [line.id for line in listed]
     # The ledger keeps less of an event than its detail, which an earlier pull has stored.
-    with_stored_detail = _stored_with_detail(pull, ids) - landed_details(pull).keys()
+    with_stored_detail = stored_with_detail(pull, ids) - landed_details(pull).keys()
 
     def lines() -> Iterator[Line]:
-        return (line for line in _merge_details(pull, listed, resources or {}) if line.id not in with_stored_detail)
+        return (line for line in merge_details(pull, listed, resources or {}) if line.id not in with_stored_detail)
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         store_event_objects(con, session.clinic.clinic_id, resources or {})
@@ -152,50 +150,11 @@ def load_events(
     )
 
 
-def _stored_with_detail(pull: Pull, events: Sequence[str]) -> set[str]:
-    if not events or not pull.target.warehouse.exists():
-        return set()
-    with pull.target.warehouse.read() as con:
-        rows = con.execute(
-            "SELECT event_id FROM core.events WHERE event_id IN ? AND json_exists(extra, '$.data')", [list(events)]
-        ).fetchall()
-    return {event for (event,) in rows}
-
-
-def land_event_details(pull: Pull, session: ClinicSession, detailed: Iterable[str]) -> set[str]:
-    """Lands the details of events. One that the server no longer has, or refuses, is skipped.
-
-    Returns the events whose detail failed (5xx, or an unreadable answer), and the report counts them: one such event
-    must not fail a clinic's pull each day. Raises the error of the one after `MOST_FAILURES`.
-    """
-    failed: set[str] = set()
-
-    def read(event: str) -> None:
-        try:
-            pull.land_object(session, "event", event)
-        except ScopeError:
-            return
-        except (ServerError, BadResponse):
-            if len(failed) >= MOST_FAILURES:
-                raise
-            failed.add(event)
-
-    in_parallel(read, (event for event in detailed if not event.startswith(UNKEYED)))
-    if failed:
-        pull.add_caution(f"{counted(len(failed), 'detail')} of events could not be read: they wait for the next pull")
-    return failed
-
-
 def close_purged_events(pull: Pull, session: ClinicSession, store: StateStore) -> frozenset[str]:
     """Closes the events of purged people. Returns their ids."""
-    left_out = pull.left_out("event")
+    left_out = pull.summary.left_out("event")
     store.tries.close(session.clinic, left_out, "ignored", "it is about somebody who was purged")
     return left_out
-
-
-def landed_details(pull: Pull) -> dict[str, Line]:
-    """Returns the landed details by event id."""
-    return {line.id: line for line in pull.file.lines("event")}
 
 
 def is_product_event(event: LedgerEvent) -> bool:
@@ -217,48 +176,6 @@ def record_feed_gap(store: StateStore, session: ClinicSession, today: date) -> s
     span = f"{last} to {today - REACH}"
     store.facts.set(f"full_sweep:{clinic.server}:{clinic.clinic_id}", span)
     return span
-
-
-def _merge_details(pull: Pull, listed: Sequence[Line], resources: Mapping[str, str] | None = None) -> Iterator[Line]:
-    """Yields the detail of each event, else its feed row, with `seen_by` and the object."""
-    reporters = {line.id: orjson.loads(line.record).get("seen_by") for line in listed}
-    merged = {line.id: line for line in listed} | landed_details(pull)
-    for line in merged.values():
-        record = orjson.loads(line.record)
-        extra = {"seen_by": reporters.get(line.id) or "feed"}
-        if resource := (resources or {}).get(line.id) or object_id_in(record):
-            extra["resource_id"] = resource
-        text = canonical({**record, **extra})
-        yield line._replace(record=text, hash=content_hash(text), parent_id=None)
-
-
-def _choose_detailed(new: Iterable[Line], now: datetime) -> list[str]:
-    """Returns the events whose details to read.
-
-    All of plans (their details date changes) and of unknown types. Of the others the newest `MOST_DETAILS` of the last
-    day or without a time: older ones are answered by a list."""
-    records = {line.id: orjson.loads(line.record) for line in new}
-    nameless = {event_id: record for event_id, record in records.items() if object_id_in(record) is None}
-    always = [
-        event_id
-        for event_id, record in nameless.items()
-        if type_prefix(record) in {"treatment_plan"} or _is_unknown_type(record)
-    ]
-    since = (now - READABLE_AFTER).date().isoformat()
-    recent = {
-        event_id: day
-        for event_id, record in nameless.items()
-        if (day := _day_of(record.get("created_at"))) >= since or not day
-    }
-    others = sorted(
-        (event_id for event_id in recent if event_id not in always),
-        key=lambda event_id: (not recent[event_id], recent[event_id]),
-    )
-    return [*always, *others[-MOST_DETAILS:]]
-
-
-def _is_unknown_type(record: Mapping[str, Any]) -> bool:
-    return type_prefix(record) not in OBJECTS
 
 
 def _has_clinic(line: Line) -> bool:

@@ -53,34 +53,27 @@ def pull_known_products(
 ) -> Report:
     """Pulls every stored product but those `read` today. `asks_every_clinic`: see `catalog.pull_products`."""
     pull, region = Pull(target, "products_by_id"), target.region
-    products, variants = (
-        _Lookup(pull=pull, sessions=sessions, endpoint="product"),
-        _Lookup(pull=pull, sessions=sessions, endpoint="variant"),
-    )
-    in_parallel(
-        products.look_up,
-        [product for product in requestable_ids(_known_product_ids(target, sessions)) if product not in read],
-    )
+    products = _Lookup(pull=pull, sessions=sessions, endpoint="product")
+    variants = _Lookup(pull=pull, sessions=sessions, endpoint="variant")
+    known = requestable_ids(_known_product_ids(target, sessions))
+    in_parallel(products.look_up, [product for product in known if product not in read])
     lines = complete_products(pull, variants.look_up)
     denied = products.with_outcome("gone") if asks_every_clinic else []
     with target.warehouse.read() as con:
-        gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied=denied, moment=pull.observed_at)
+        gone = not_found_objects.not_found_twice(con, region, PRODUCTS, denied=denied, moment=pull.summary.observed_at)
     if left := len(denied) - len(gone):
-        pull.add_caution(f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour")
-    shown_to = {
-        clinic_id: products.with_outcome(clinic_id) for clinic_id in (session.clinic.clinic_id for session in sessions)
-    }
-    record_sightings = sighting_recorder(region, target.day, "by_id", lambda: shown_to)
+        pull.summary.add_caution(
+            f"{counted(left, 'product')} answered 404 for the first time: left as stored for an hour"
+        )
+    clinics = [session.clinic.clinic_id for session in sessions]
+    record_sightings = sighting_recorder(
+        region, target.day, "by_id", lambda: {clinic_id: products.with_outcome(clinic_id) for clinic_id in clinics}
+    )
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
-        not_found_objects.record_not_found(con, region, PRODUCTS, denied=denied, requested=products.outcomes)
-        not_found_objects.record_not_found(
-            con,
-            region,
-            VARIANTS,
-            denied=variants.with_outcome("gone") if asks_every_clinic else [],
-            requested=variants.outcomes,
-        )
+        for table, lookup in ((PRODUCTS, products), (VARIANTS, variants)):
+            gone_ids = lookup.with_outcome("gone") if asks_every_clinic else []
+            not_found_objects.record_not_found(con, region, table, denied=gone_ids, requested=lookup.outcomes)
         record_sightings(con)
 
     # Everything that this app may see was read, so the load answers every product event.

@@ -63,7 +63,7 @@ def pull_labs(target: Target, session: ClinicSession, sweep_days: int = SWEEP_DA
             gone=gone,
             listed={line.id for line in pull.file.lines("lab_orders")},
             unread=rows.unread,
-            refused=pull.refused("lab_order"),
+            refused=pull.summary.refused("lab_order"),
             covers_events=listing.complete,
             after=rows.after,
         ),
@@ -92,7 +92,7 @@ def pull_lab_tests(target: Target, session: ClinicSession) -> Report:
     outcome = {test: (None, there) for test, there in zip(due, exists, strict=True)}
     if denied := len(due) - sum(exists):
         # No list holds tests, so a 404 does not prove that one is gone.
-        pull.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
+        pull.summary.add_caution(f"{counted(denied, 'test')} answered 404: left as stored")
     return pull.commit(
         Load(
             table=LAB_TESTS,

@@ -6,7 +6,7 @@ the region.
 What does not belong here: completing a product (`products`), stored products (`known_products`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 import duckdb
@@ -31,24 +31,17 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         variant_ids = _unknown_variant_ids(con, target.clinic.clinic_id, target.region, pull)
     try:
         variant_exists = in_parallel(lambda variant: pull.land_object(session, "variant", variant), variant_ids)
-        product_ids = list(
-            dict.fromkeys(product for line in pull.file.lines("variant") if (product := product_id_of(line)))
-        )
+        product_ids = list(dict.fromkeys(filter(None, map(product_id_of, pull.file.lines("variant")))))
         product_exists = in_parallel(lambda product: pull.land_object(session, "product", product), product_ids)
         products = complete_products(pull, lambda variant: pull.land_object(session, "variant", variant))
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
 
     in_products = variant_ids_in(products())
-
-    def alone() -> Iterator[Line]:
-        """Yields variants that no product holds: its record lacks them, or it answers 404."""
-        return (line for line in pull.file.lines("variant") if line.id not in in_products)
-
-    shown_products = [product for product, ok in zip(product_ids, product_exists, strict=True) if ok]
+    shown_products = [product for product, exists in zip(product_ids, product_exists, strict=True) if exists]
     outcomes = {
-        variant: "not_found" if not ok else "found" if variant in in_products else "alone"
-        for variant, ok in zip(variant_ids, variant_exists, strict=True)
+        variant: "not_found" if not exists else "found" if variant in in_products else "alone"
+        for variant, exists in zip(variant_ids, variant_exists, strict=True)
     }
     return pull.commit(
         Load(
@@ -59,11 +52,16 @@ def pull_unknown_variants(target: Target, session: ClinicSession) -> Report:
         ),
         Load(
             table=VARIANTS,
-            lines=lambda: (line._replace(parent_id=None) for line in alone()),
+            lines=lambda: _variants_without_product(pull, in_products),
             listed=(),
             after=lambda con: _record_outcomes(con, pull, outcomes),
         ),
     )
+
+
+def _variants_without_product(pull: Pull, in_products: Collection[str]) -> Iterator[Line]:
+    """Yields variants that no product holds: its record lacks them, or it answers 404."""
+    return (line._replace(parent_id=None) for line in pull.file.lines("variant") if line.id not in in_products)
 
 
 def _unknown_variant_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, region: str, pull: Pull) -> list[str]:
@@ -80,7 +78,7 @@ def _unknown_variant_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, region:
         AND NOT EXISTS (SELECT 1 FROM core.clinic_variants c WHERE c.clinic_id = $clinic
             AND c.variant_id = named.variant_id AND c.outcome <> 'found' AND c.checked_at > $since)
         ORDER BY 1""",
-        {"clinic": clinic_id, "region": region, "since": pull.observed_at - RETRY_AFTER},
+        {"clinic": clinic_id, "region": region, "since": pull.summary.observed_at - RETRY_AFTER},
     ).fetchall()
     return requestable_ids(variant for (variant,) in rows)
 
@@ -92,5 +90,5 @@ def _record_outcomes(con: duckdb.DuckDBPyConnection, pull: Pull, outcomes: dict[
     con.execute("DELETE FROM core.clinic_variants WHERE clinic_id = ? AND variant_id IN ?", [clinic_id, list(outcomes)])
     con.executemany(
         "INSERT INTO core.clinic_variants VALUES (?, ?, ?, ?)",
-        [(clinic_id, variant, outcome, pull.observed_at) for variant, outcome in outcomes.items()],
+        [(clinic_id, variant, outcome, pull.summary.observed_at) for variant, outcome in outcomes.items()],
     )

@@ -1,28 +1,32 @@
 """Resources that are pulled only if FULLSCRIPT_EXTRAS names them: addresses, templates, similar products, searches.
 
-What does not belong here: what every pull reads (`protocols_and_resources`, `catalog`).
+What does not belong here: `custom_dosages` and `product_attributes`, which have a module each, and what every pull
+reads (`protocols_and_resources`, `catalog`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import orjson
 
 from fullscript_pipeline.api import ClinicSession, NotFound, RequestRefused, ScopeError
-from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.extraction.engine import (
     SWEEP_DAYS,
     Load,
     Pull,
     Report,
     Target,
+    fetch_from_first_permitted,
     ids_due_for_refetch,
     in_parallel,
     record_detail_reads,
 )
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioner_ids, replace_record
+from fullscript_pipeline.extraction.pulls.landed_records import replace_record
+from fullscript_pipeline.extraction.pulls.product_attributes import pull_product_attributes
+from fullscript_pipeline.extraction.pulls.protocols_and_resources import practitioner_ids
 from fullscript_pipeline.resources.addresses import ADDRESSES
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.people import PRACTITIONERS
+from fullscript_pipeline.resources.product_attributes import ATTRIBUTE_VALUES
 from fullscript_pipeline.resources.product_searches import PRODUCT_SEARCHES, SIMILAR_PRODUCTS
 from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.resources.templates import TEMPLATES
@@ -47,11 +51,14 @@ def pull_clinic_extras(
 def pull_region_extras(
     target: Target, sessions: Sequence[ClinicSession], extras: Collection[str], sweep_days: int = SWEEP_DAYS
 ) -> list[Report]:
-    """Pulls the extras of a region that the setting names. Both lists are restricted: every clinic is tried."""
+    """Pulls the extras of a region that the setting names. All are restricted: every clinic is tried."""
     queries = [extra.removeprefix(SEARCH) for extra in extras if extra.startswith(SEARCH)]
     reports = [pull_product_searches(target, sessions, queries)] if queries else []
     if "similar_products" in extras:
         reports.append(pull_similar_products(target, sessions, sweep_days))
+    for table, values in ATTRIBUTE_VALUES:
+        if table.name in extras:
+            reports.append(pull_product_attributes(target, sessions, table, values, sweep_days=sweep_days))
     return reports
 
 
@@ -74,7 +81,7 @@ def pull_addresses(target: Target, session: ClinicSession, sweep_days: int = SWE
         Load(
             table=ADDRESSES,
             lines=lambda: map(_with_content_id, pull.file.lines("patient_addresses")),
-            missing_among=Among("patient_id", walked, PATIENTS),
+            missing_among=Among(column="patient_id", ids=walked, owners=PATIENTS),
             after=lambda con: record_detail_reads(
                 con,
                 pull,
@@ -99,7 +106,7 @@ def pull_templates(target: Target, session: ClinicSession) -> Report:
         Load(
             table=TEMPLATES,
             lines=pull.lines("practitioner_templates"),
-            missing_among=Among("practitioner_id", walked, PRACTITIONERS),
+            missing_among=Among(column="practitioner_id", ids=walked, owners=PRACTITIONERS),
         )
     )
 
@@ -120,14 +127,14 @@ def pull_similar_products(target: Target, sessions: Sequence[ClinicSession], swe
         first = _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[:1])
         return first + _walk_each(pull, session, "similar_products", parameter="product_id", ids=due[1:])
 
-    walked = _fetch_from_first_permitted(sessions, fetch)
+    walked = fetch_from_first_permitted(sessions, fetch)
     if isinstance(walked, str):
         return pull.record_refusal(walked)
     return pull.commit(
         Load(
             table=SIMILAR_PRODUCTS,
             lines=lambda: _with_places(pull.file.lines("similar_products")),
-            missing_among=Among("product_id", walked, PRODUCTS),
+            missing_among=Among(column="product_id", ids=walked, owners=PRODUCTS),
             after=lambda con: record_detail_reads(
                 con, pull, owner=target.region, resource="similar_products", reads=dict.fromkeys(walked, (None, True))
             ),
@@ -142,7 +149,7 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
     def fetch(session: ClinicSession) -> list[str]:
         return [query for query in queries if pull.walk(session, "search_products", params={"query": query}).complete]
 
-    walked = _fetch_from_first_permitted(sessions, fetch)
+    walked = fetch_from_first_permitted(sessions, fetch)
     if isinstance(walked, str):
         return pull.record_refusal(walked)
 
@@ -156,19 +163,6 @@ def pull_product_searches(target: Target, sessions: Sequence[ClinicSession], que
     return pull.commit(
         Load(table=PRODUCT_SEARCHES, lines=lambda: _with_places(lines()), missing_among=rows_of("query", walked))
     )
-
-
-def _fetch_from_first_permitted(
-    sessions: Sequence[ClinicSession], fetch: Callable[[ClinicSession], list[str]]
-) -> list[str] | str:
-    """Returns the answer of the first permitted clinic, or the last refusal."""
-    reason = "This region has no connected clinic to read it with."
-    for session in sessions:
-        try:
-            return fetch(session)
-        except (ScopeError, RequestRefused, NeedsConnect) as refusal:
-            reason = str(refusal)
-    return reason
 
 
 def _walk_each(pull: Pull, session: ClinicSession, endpoint: str, *, parameter: str, ids: Sequence[str]) -> list[str]:

@@ -3,13 +3,14 @@
 Refunds change old orders and raise no event. What does not belong here: the fields of a refund (`resources.orders`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 
 import duckdb
 
-from fullscript_pipeline.api import ClinicSession, NotFound, ScopeError
+from fullscript_pipeline.api import WHOLE_UTC_DAYS, ClinicSession, NotFound, ScopeError
 from fullscript_pipeline.extraction.engine import (
     SWEEP_DAYS,
     DetailSource,
@@ -20,11 +21,10 @@ from fullscript_pipeline.extraction.engine import (
     complete_from_details,
     events_answered_by_list,
     fetch_awaited,
-    record_reread_changes,
     session_view,
 )
 from fullscript_pipeline.resources.orders import ORDERS
-from fullscript_pipeline.warehouse.loading import Among, View, pull_log, rows_between
+from fullscript_pipeline.warehouse.loading import Among, Counts, View, pull_log, rows_between
 
 TRAILING_DAYS = 60
 # The filter's edges and time zone are not documented: a day more on both sides for each.
@@ -39,11 +39,13 @@ class Window:
     first: date | None = None
     last: date | None = None
 
-    def params(self) -> dict[str, str]:
-        """Returns a filter that lists all orders of these days."""
+    def params(self, assumed: Collection[str] = ()) -> dict[str, str]:
+        """Returns a filter that lists all orders of these days; `assumed`: the switches of the server."""
         params = {"sort_by": "completed_at", "order_by": "ASC"}
         if self.first and self.last:
-            params["completed_at"] = f"{self.first - OVERLAP}..{self.last + OVERLAP}"
+            # The day of an order is the one it is written with, which may be another one in UTC.
+            overlap = timedelta(days=1) if WHOLE_UTC_DAYS in assumed else OVERLAP
+            params["completed_at"] = f"{self.first - overlap}..{self.last + overlap}"
         elif self.first:
             params["completed_at"] = f">{self.first - OVERLAP}"
         elif self.last:
@@ -122,9 +124,10 @@ def sweep_window(
 
 
 def _pull_window(target: Target, session: ClinicSession, window: Window, *, resource: str, sweep_days: int) -> Report:
+    params, stored_orders = window.params(session.assumed), window.among()
     pull = Pull(target, resource)
     try:
-        listing = pull.walk(session, "orders", params=window.params())
+        listing = pull.walk(session, "orders", params=params)
         covers_events = listing.complete and resource == "orders"
         gone = fetch_awaited(pull, session, ORDERS, listing.ids, is_complete=covers_events)
         answers = events_answered_by_list(pull, session, ORDERS, listing) if covers_events else ()
@@ -134,7 +137,6 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, *, reso
 
     def after(con: duckdb.DuckDBPyConnection) -> None:
         rows.after(con)
-        # A pull of the full history needs no rolling share today.
         if listing.complete and (resource == "orders_sweep" or window == Window()):
             _record_sweep(con, pull, window)
 
@@ -142,24 +144,28 @@ def _pull_window(target: Target, session: ClinicSession, window: Window, *, reso
         Load(
             table=ORDERS,
             lines=rows.lines,
-            missing_among=window.among() if listing.complete else None,
+            missing_among=stored_orders if listing.complete else None,
             gone=gone,
             listed={line.id for line in pull.file.lines("orders")},
             unread=rows.unread,
-            refused=pull.refused("order"),
+            refused=pull.summary.refused("order"),
             covers_events=covers_events,
             answers=answers,
             after=after,
         ),
         total_count=listing.total_count,
     )
-    # Only `order.placed` exists: no feed shows later changes of an order.
-    counts = report.counts["orders"]
-    record_reread_changes(pull, counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
+    _record_reread_changes(pull, report.counts["orders"], resource)
     return report
 
 
+def _record_reread_changes(pull: Pull, counts: Counts, resource: str) -> None:
+    """Only `order.placed` exists: no feed shows later changes of an order."""
+    pull.record_reread_changes(counts.changed + counts.removed + (counts.added if resource == "orders_sweep" else 0))
+
+
 def _record_sweep(con: duckdb.DuckDBPyConnection, pull: Pull, window: Window) -> None:
+    """Records the days that were re-read. A pull of the full history counts too: it needs no rolling share today."""
     clinic_id = pull.target.clinic.clinic_id if pull.target.clinic else None
     con.execute("DELETE FROM ops.order_sweeps WHERE clinic_id = ?", [clinic_id])
     con.execute("INSERT INTO ops.order_sweeps VALUES (?, ?, ?)", [clinic_id, window.last, pull.target.day])

@@ -21,7 +21,6 @@ from fullscript_pipeline.extraction.engine import (
     confirm_gone,
     fetch_listed_ids,
     in_parallel,
-    missing_ids,
     record_detail_reads,
 )
 from fullscript_pipeline.extraction.event_proof import iter_values
@@ -135,9 +134,8 @@ def _land_orders_of_patient(pull: Pull, session: ClinicSession, patient: str, or
         fetch_listed_ids(pull, session, ORDERS, owner)
         listed = {line.id for line in pull.file.lines(_LIST) if _has_lines(line)}
     remaining = [order for order in remaining if order not in listed]
-    return denied + missing_ids(
-        remaining, in_parallel(lambda order: pull.land_object(session, "order", order), remaining)
-    )
+    found = in_parallel(lambda order: pull.land_object(session, "order", order), remaining)
+    return denied + [order for order, is_found in zip(remaining, found, strict=True) if not is_found]
 
 
 def _has_lines(line: Line) -> bool:

@@ -58,7 +58,7 @@ def complete_products(pull: Pull, land_variant: Callable[[str], object]) -> Call
     with pull.target.warehouse.read() as con:
         known = stored_hashes(con, PRODUCTS, pull.target.region)
         gone = not_found_twice(
-            con, pull.target.region, VARIANTS, denied=named.keys() - variants.keys(), moment=pull.observed_at
+            con, pull.target.region, VARIANTS, denied=named.keys() - variants.keys(), moment=pull.summary.observed_at
         )
     answered = variants.keys() | set(gone)
     return lambda: (

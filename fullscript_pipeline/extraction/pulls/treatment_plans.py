@@ -7,8 +7,9 @@ raise no event. A plan whose patient was removed is fetched by id once: it may b
 What does not belong here: which events affect a patient (`event_feeds`), a refresh's plans by id (`refresh`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 import duckdb
@@ -25,7 +26,6 @@ from fullscript_pipeline.extraction.engine import (
     fetch_allowed,
     fetch_by_id,
     fetch_each,
-    record_reread_changes,
     session_view,
 )
 from fullscript_pipeline.ids import is_requestable
@@ -76,31 +76,58 @@ def fetch_plans(
     """Pulls all plans of these patients, and `plans` by id. Details are read for incomplete rows only.
 
     `reread`: patients who had been read before; their changes without an event are counted as found by re-reading.
-    `left`: removed patients, all of whose plans are in `plans`. Plans are the last resource that a pull reads for its
-    events, so events without an object are answered here if possible.
+    `left`: removed patients, all of whose plans are in `plans`.
     """
     pull = Pull(target, "treatment_plans")
     try:
-        known = bool(reread)
-        walks = fetch_allowed(pull, _LIST, patients, lambda patient: _walk(pull, session, patient), any_stored=known)
-        walked = [patient for patient, complete in walks.items() if complete]
+        walks = fetch_allowed(pull, _LIST, patients, partial(_walk, pull, session), any_stored=bool(reread))
         came = {line.id for line in pull.file.lines(_LIST)}
         denied = fetch_by_id(pull, session, TREATMENT_PLANS, [plan for plan in plans if plan not in came])
         gone = confirm_gone(pull, session, TREATMENT_PLANS, denied)
         incomplete = dict.fromkeys(line.id for line in pull.file.lines(_LIST) if lacks_recommendations(line))
-        fetch_each(pull, session, "treatment_plan", incomplete, any_stored=known)
+        fetch_each(pull, session, "treatment_plan", incomplete, any_stored=bool(reread))
     except ScopeError as refusal:
         return pull.record_refusal(str(refusal))
+    walked = [patient for patient, complete in walks.items() if complete]
+    unread = incomplete.keys() - {line.id for line in pull.file.lines("treatment_plan")}
+    load = Load(
+        table=TREATMENT_PLANS,
+        lines=_complete_plans(pull, session, unread),
+        missing_among=rows_of("patient_id", walked),
+        gone=gone,
+        listed=came,
+        unread=unread,
+        refused=pull.summary.refused("treatment_plan"),
+    )
+    return _commit_plans(pull, load, read_patients=[*walked, *left], reread=reread)
 
+
+def _commit_plans(pull: Pull, load: Load, *, read_patients: Sequence[str], reread: Sequence[str]) -> Report:
+    """Stores the plans, whose patients were read, and how many changes of the `reread` ones had no event."""
+    changes_without_event: list[int] = []
+
+    def after(con: duckdb.DuckDBPyConnection) -> None:
+        if reread:
+            changes_without_event.append(_count_changes_without_event(con, reread))
+        _record_plan_reads(con, pull, read_patients)
+        # Plans are the last resource that a pull reads for its events.
+        answer_unnamed(con)
+
+    report = pull.commit(replace(load, after=after))
+    if reread:
+        pull.record_reread_changes(sum(changes_without_event))
+    return report
+
+
+def _complete_plans(pull: Pull, session: ClinicSession, unread: Collection[str]) -> Callable[[], Iterator[Line]]:
+    """Returns the lines of the plans. One whose detail answers 404 (`unread`) stays as stored, or as listed."""
     read = {line.id for line in pull.file.lines("treatment_plan")}
-    unread = incomplete.keys() - read
     stored: dict[str, str] = {}
     if unread:
-        with target.warehouse.read() as con:
+        with pull.target.warehouse.read() as con:
             stored = stored_hashes(con, TREATMENT_PLANS, session.clinic.clinic_id)
 
     def lines() -> Iterator[Line]:
-        """Yields the plans. One whose detail answers 404 stays as stored, or as listed."""
         for line in pull.file.lines(_LIST):
             if line.id in unread:
                 yield line._replace(hash=stored.get(line.id, line.hash))
@@ -108,29 +135,7 @@ def fetch_plans(
                 yield line
         yield from pull.file.lines("treatment_plan")
 
-    changes_without_event: list[int] = []
-
-    def after(con: duckdb.DuckDBPyConnection) -> None:
-        if reread:
-            changes_without_event.append(_count_changes_without_event(con, reread))
-        _record_plan_reads(con, pull, [*walked, *left])
-        answer_unnamed(con)
-
-    report = pull.commit(
-        Load(
-            table=TREATMENT_PLANS,
-            lines=lines,
-            missing_among=rows_of("patient_id", walked),
-            gone=gone,
-            listed={line.id for line in pull.file.lines(_LIST)},
-            unread=unread,
-            refused=pull.refused("treatment_plan"),
-            after=after,
-        )
-    )
-    if reread:
-        record_reread_changes(pull, sum(changes_without_event))
-    return report
+    return lines
 
 
 def due_patient_ids(con: duckdb.DuckDBPyConnection, clinic_id: str, sweep_days: int = SWEEP_DAYS) -> list[str]:
@@ -202,10 +207,11 @@ def _walk(pull: Pull, session: ClinicSession, patient: str) -> bool:
 def _count_changes_without_event(con: duckdb.DuckDBPyConnection, patients: Sequence[str]) -> int:
     """Counts plans of these patients that this load added, changed or removed without a recent event."""
     (plans,) = con.execute(
-        """SELECT count(*) FROM core.treatment_plans s, ctx WHERE s.clinic_id = ctx.clinic_id
+        """SELECT count(*) FROM core.treatment_plans s, ctx WHERE s.clinic_id = getvariable('ctx').clinic_id
         AND (s.observed_at = ctx.observed_at OR s.removed_at = ctx.observed_at) AND s.patient_id IN $patients
         AND NOT EXISTS (
-            SELECT 1 FROM core.events e WHERE e.clinic_id = s.clinic_id AND e.resource_id = s.treatment_plan_id
+            SELECT 1 FROM core.events e
+            WHERE e.clinic_id = getvariable('ctx').clinic_id AND e.resource_id = s.treatment_plan_id
             AND e.created_at >= (SELECT max(r.plans_read_at) FROM ops.patient_reads r
                 WHERE r.clinic_id = s.clinic_id AND r.patient_id = s.patient_id) - INTERVAL 2 DAY)""",
         {"patients": list(patients)},
@@ -219,5 +225,6 @@ def _record_plan_reads(con: duckdb.DuckDBPyConnection, pull: Pull, patients: Seq
     clinic_id = pull.target.clinic.clinic_id
     con.execute("DELETE FROM ops.patient_reads WHERE clinic_id = ? AND patient_id IN ?", [clinic_id, list(patients)])
     con.execute(
-        "INSERT INTO ops.patient_reads SELECT ?, unnest(?::VARCHAR[]), ?", [clinic_id, list(patients), pull.observed_at]
+        "INSERT INTO ops.patient_reads SELECT ?, unnest(?::VARCHAR[]), ?",
+        [clinic_id, list(patients), pull.summary.observed_at],
     )

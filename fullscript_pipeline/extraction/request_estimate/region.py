@@ -21,6 +21,7 @@ from fullscript_pipeline.extraction.request_estimate.estimate import (
 )
 from fullscript_pipeline.extraction.request_estimate.rules import lines_by_rule
 from fullscript_pipeline.resources import resource_named
+from fullscript_pipeline.resources.product_attributes import ATTRIBUTE_RESOURCES
 from fullscript_pipeline.resources.product_searches import PRODUCT_SEARCHES_RESOURCE, SIMILAR_PRODUCTS_RESOURCE
 from fullscript_pipeline.state import StateStore
 
@@ -124,7 +125,7 @@ def _unseen_products(inputs: EstimateInputs, clinics: Sequence[ClinicRef]) -> in
 
 
 def _extras(inputs: EstimateInputs) -> Iterator[EstimateLine]:
-    for resource in (SIMILAR_PRODUCTS_RESOURCE, PRODUCT_SEARCHES_RESOURCE):
+    for resource in (SIMILAR_PRODUCTS_RESOURCE, PRODUCT_SEARCHES_RESOURCE, *ATTRIBUTE_RESOURCES):
         yield from lines_by_rule(inputs, resource, table="products")
 
 

@@ -3,10 +3,11 @@
 What does not belong here: resources whose number has to be computed (`clinic`, `region`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from fullscript_pipeline.extraction.pulls import recommended_pairs
 from fullscript_pipeline.extraction.request_estimate.estimate import EstimateInputs, EstimateLine, ListSize
-from fullscript_pipeline.resources.types import RequestEstimate, Resource
+from fullscript_pipeline.resources.types import Resource
 
 
 def lines_by_rule(inputs: EstimateInputs, resource: Resource, table: str | None = None) -> Iterator[EstimateLine]:
@@ -21,7 +22,7 @@ def lines_by_rule(inputs: EstimateInputs, resource: Resource, table: str | None 
     elif estimate.rule == "once":
         yield inputs.line(name, shown, 1, estimate.why, table=table)
     else:
-        each = _count_each(inputs, estimate)
+        each = _count_each(inputs, resource)
         why = estimate.why.format(each=each)
         yield inputs.as_last_time(name, shown, each + estimate.first_besides, why, table=table)
 
@@ -31,19 +32,24 @@ def _options(inputs: EstimateInputs) -> set[str]:
     return {extra.partition(":")[0] for extra in inputs.pace.extras}
 
 
-def _count_each(inputs: EstimateInputs, estimate: RequestEstimate) -> int:
+def _count_each(inputs: EstimateInputs, resource: Resource) -> int:
     """Counts the objects for each of which a first pull sends a request."""
-    match estimate.first_each:
-        case "patient":
-            return patient_list_size(inputs).rows
-        case "practitioner":
-            return inputs.size("practitioners").rows
-        case "product":
-            return inputs.number("SELECT count(*) FROM core.products WHERE region = $region AND removed_at IS NULL")
-        case "query":
-            return sum(extra.startswith("product_search:") for extra in inputs.pace.extras)
-        case None:
-            return 0
+    counter = _COUNTERS.get(resource.estimate.first_each or "")
+    return counter(inputs, resource) if counter else 0
+
+
+def _count_products(inputs: EstimateInputs, _resource: Resource) -> int:
+    return inputs.number("SELECT count(*) FROM core.products WHERE region = $region AND removed_at IS NULL")
+
+
+def _count_values(inputs: EstimateInputs, resource: Resource) -> int:
+    """Counts the rows of the list that the resource is read by."""
+    ((values,),) = resource.made_from.values()
+    return inputs.size(values).rows
+
+
+def _count_pairs(inputs: EstimateInputs, _resource: Resource) -> int:
+    return len(recommended_pairs(inputs.con, inputs.clinic.clinic_id, inputs.clinic.region)) if inputs.con else 0
 
 
 def patient_list_size(inputs: EstimateInputs) -> ListSize:
@@ -53,3 +59,14 @@ def patient_list_size(inputs: EstimateInputs) -> ListSize:
     if not own_count and grant and grant.patients_visible:
         return inputs.size("patients", grant.patients_visible, "patients, counted when the clinic was connected")
     return inputs.size("patients", own_count, "patients by the clinic's own count")
+
+
+# By `RequestEstimate.first_each`.
+_COUNTERS: Mapping[str, Callable[[EstimateInputs, Resource], int]] = {
+    "patient": lambda inputs, _: patient_list_size(inputs).rows,
+    "practitioner": lambda inputs, _: inputs.size("practitioners").rows,
+    "product": _count_products,
+    "query": lambda inputs, _: sum(extra.startswith("product_search:") for extra in inputs.pace.extras),
+    "catalog value": _count_values,
+    "recommended product": _count_pairs,
+}

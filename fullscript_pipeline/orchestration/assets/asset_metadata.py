@@ -10,14 +10,18 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
 
 from fullscript_pipeline.catalog import CSV_COLUMNS
 from fullscript_pipeline.maintenance import mart_ddl
+from fullscript_pipeline.orchestration.assets.column_lineage import column_sources
+from fullscript_pipeline.orchestration.assets.freshness import with_freshness
+from fullscript_pipeline.orchestration.assets.page_links import with_reference_links
 from fullscript_pipeline.reports import export
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.state import schema as state
@@ -29,10 +33,18 @@ _COLUMN = re.compile(r"(\w+) (\w+(?:\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 
 def described(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The same assets with columns, table names and code references."""
-    with _beta_allowed():
-        linked = cast(Sequence[dg.AssetsDefinition], dg.with_source_code_references(list(assets)))
-    return [asset.map_asset_specs(with_columns) for asset in linked]
+    """The same assets with columns, table names, links, code references and their freshness policy."""
+    return [
+        asset.map_asset_specs(
+            partial(_describe_spec, writer=inspect.unwrap(cast(Any, asset.op.compute_fn).decorated_fn))
+        )
+        for asset in assets
+    ]
+
+
+def _describe_spec(spec: dg.AssetSpec, *, writer: Callable[..., Any]) -> dg.AssetSpec:
+    coded = with_code(with_columns(spec), writer, label=Path(writer.__code__.co_filename).name)
+    return with_freshness(with_reference_links(coded))
 
 
 def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -45,11 +57,11 @@ def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.merge_attributes(metadata=more)
 
 
-def with_code(spec: dg.AssetSpec, writer: Callable[..., Any] | type) -> dg.AssetSpec:
-    """The same spec with a link to what writes it: for a table that no asset makes."""
+def with_code(spec: dg.AssetSpec, writer: Callable[..., Any] | type, *, label: str = "") -> dg.AssetSpec:
+    """The same spec with a link to what writes it. `label`: what the link says instead of the writer's name."""
     file, line = inspect.getsourcefile(writer), inspect.getsourcelines(writer)[1]
     with _beta_allowed():
-        reference = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label=writer.__qualname__)
+        reference = dg.LocalFileCodeReference(file_path=str(file), line_number=line, label=label or writer.__qualname__)
         references: dict[str, Any] = {
             "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])
         }
@@ -98,10 +110,11 @@ def columns_in(ddl: str) -> dict[str, dict[str, str]]:
 
 
 def _meaning(name: str, column: str) -> str | None:
-    """What the data dictionary says of a column, and what it is read from."""
+    """What the data dictionary says of a column, what it is read from, and which columns it is made from."""
     known, source = column_meanings(), _sources().get((name, column))
     meaning = known.get(name, {}).get(column) or known.get("every", {}).get(column)
-    parts = [meaning, f"From {source}." if source else None]
+    made_from = ", ".join(f"`{each}`" for each in column_sources(name.replace(".", "/")).get(column, ()))
+    parts = [meaning, f"From {source}." if source else None, f"Made from {made_from}." if made_from else None]
     return " ".join(part for part in parts if part) or None
 
 

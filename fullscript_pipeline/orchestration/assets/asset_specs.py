@@ -4,9 +4,11 @@ What does not belong here: how a table is filled, and what its columns mean (`co
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
+from fullscript_pipeline.orchestration.assets.page_links import VENDOR_DOCS
 from fullscript_pipeline.resources.types import Resource
 
 OWNER = "team:data-engineering"
@@ -23,20 +25,23 @@ def _table_spec(resource: Resource, table: str) -> dg.AssetSpec:
         dg.AssetKey(["core", table]),
         description=(
             f"{resource.texts[table]}\n\nSource: `{resource.shown_source}`. Scope: `{resource.shown_scope}`. "
-            f"{resource.cadence_of(table)}. PHI: {phi}."
+            f"{resource.cadence_of(table)}. PHI: {phi}. "
+            f"[The vendor's reference]({VENDOR_DOCS})"
         ),
         group_name=resource.group,
         owners=[OWNER],
         kinds={"duckdb", "fullscript"},
         tags={"phi": phi},
-        deps=[dg.AssetKey(["core", before]) for before in resource.read_after],
+        deps=[dg.AssetKey(["core", source]) for source in resource.made_from.get(table, ())],
+        # A day that is over gets nothing (`closed_days`).
+        skippable=True,
     )
 
 
 def derived_spec(
-    key: str, group: str, what: str, *, phi: bool, kinds: set[str], deps: Sequence[dg.AssetDep | str]
+    key: str, group: str, what: str, *, phi: bool, kinds: set[str], deps: Sequence[dg.AssetDep | str], **more: Any
 ) -> dg.AssetSpec:
-    """A mart or a report, made from other tables."""
+    """A mart or a report, made from other tables. `more`: other fields of the spec."""
     return dg.AssetSpec(
         dg.AssetKey(key.split("/")),
         description=f"{what}\n\nMade from the warehouse, no request. PHI: {'yes' if phi else 'no'}.",
@@ -45,6 +50,7 @@ def derived_spec(
         kinds=kinds,
         tags={"phi": "yes" if phi else "no"},
         deps=[dg.AssetKey(one.split("/")) if isinstance(one, str) else one for one in deps],
+        **more,
     )
 
 

@@ -4,10 +4,10 @@ What does not belong here: what one asset pulls, its failures (`step_failures`),
 (`asset_metadata`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,21 +17,22 @@ from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.extraction.engine import Report, Target
 from fullscript_pipeline.extraction.request_estimate import Pace, estimate_clinic, estimate_region, requests_by_resource
+from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.assets.owners import Owner, owner_of, row_counts
 from fullscript_pipeline.orchestration.assets.step_failures import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.settings import LANDING_FOLDER, Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import Warehouse, lookups
+from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import Counts, pull_log
 
 
 def partition_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
-    """The owner (clinic key or region) and the day of a run of one cell."""
-    keys = context.partition_keys
-    if len(keys) != 1:
-        raise UsageError(f"{len(keys)} days were asked at once; only orders can be pulled for a range.")
-    return split_partition_key(keys[0])
+    """The owner (clinic key or region) and the day of a run of one partition. The grid need not have that day."""
+    if context.has_partition_key_range:
+        raise UsageError("A range of days was asked at once; only orders can be pulled for a range.")
+    return split_partition_key(context.partition_key)
 
 
 def split_partition_key(key: str) -> tuple[str, date]:
@@ -53,7 +54,9 @@ class Step:
 
     def results(self, reports: Sequence[Report], *resources: Resource) -> Iterator[dg.MaterializeResult[None]]:
         """One result per table of the step's resources."""
-        return materialize_results(self.settings, self.target.warehouse, reports, resources)
+        return materialize_results(
+            self.settings, self.target.warehouse, reports, resources, owner=owner_of(self.target)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +90,8 @@ def region_step(
 ) -> Iterator[RegionStep]:
     """Opens what a region's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.region_sessions(partition_of(context)[0]) as (sessions, store):
-        settings, doors = fullscript.settings.read(), [session.clinic for session in sessions]
-        target = _present(context, settings, warehouse.open(), doors[0], clinic=None, doors=doors)
+        settings, clinics = fullscript.settings.read(), [session.clinic for session in sessions]
+        target = _present(context, settings, warehouse.open(), clinics[0], clinic=None, region_clinics=clinics)
         yield RegionStep(target=target, store=store, settings=settings, sessions=sessions)
 
 
@@ -101,19 +104,11 @@ def _present(
     clinic: ClinicRef | None,
     **planned_with: Any,
 ) -> Target:
-    """The target of a snapshot. Raises UsageError for a day that is over or has not begun."""
-    owner, day = partition_of(context)
-    if not clock.cell_is_open(day, settings.time_zone):
-        today = clock.today(settings.time_zone)
-        raise UsageError(
-            f"{owner}, {day}: lists show the present, so this cell could only be filled on its day (or before 06:00 "
-            f"of the next); it is {today} now ({settings.time_zone}). Pull {today}; orders of past days can be fetched "
-            "with the job orders_backfill, pages rebuilt with `report adherence --as-of`."
-        )
+    """The target of a snapshot, with the request estimate of the tables that the run selects."""
     return make_target(
         settings,
         warehouse,
-        day,
+        partition_of(context)[1],
         run_id=context.run.run_id,
         server=of.server,
         region=of.region,
@@ -133,27 +128,20 @@ def make_target(
     region: str,
     clinic: ClinicRef | None,
     store: StateStore | None = None,
-    doors: Sequence[ClinicRef] = (),
+    region_clinics: Sequence[ClinicRef] = (),
     only: Collection[str] = (),
 ) -> Target:
-    """A target of any day, present or past, with the bill of the step that makes the tables `only`.
+    """A target of any day, with the request estimate of the step that makes the tables `only`.
 
-    `doors`: the clinics that a region is asked through.
-    Raises ConfigurationError for a clock behind the last observation.
+    `region_clinics`: who reads a region. Raises ConfigurationError for a clock behind the last observation.
     """
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     with warehouse.read() as con:
-        last = pull_log.last_observation(con)
+        _require_clock_not_behind(pull_log.last_observation(con))
         if clinic:
             planned = estimate_clinic(con, clinic, day, pace, store=store, only=only)
         else:
-            planned = estimate_region(con, region, doors, day, pace, store=store, only=only)
-    if last is not None and clock.now() < last:
-        raise ConfigurationError(
-            f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
-            f"{last:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled. "
-            "If this time is right, the last one was not: `fullscript-pipeline clock repair` moves what it left."
-        )
+            planned = estimate_region(con, region, clinics=region_clinics, day=day, pace=pace, store=store, only=only)
     return Target(
         warehouse=warehouse,
         landing_dir=warehouse.path.with_name(LANDING_FOLDER),
@@ -167,8 +155,22 @@ def make_target(
     )
 
 
+def _require_clock_not_behind(last_observation: datetime | None) -> None:
+    if last_observation is not None and clock.now() < last_observation:
+        raise ConfigurationError(
+            f"The clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the warehouse was last filled at "
+            f"{last_observation:%Y-%m-%d %H:%M} UTC: correct FULLSCRIPT_NOW or the machine's time; nothing was pulled. "
+            "If this time is right, the last one was not: `fullscript-pipeline clock repair` moves what it left."
+        )
+
+
 def materialize_results(
-    settings: Settings, warehouse: Warehouse, reports: Sequence[Report], resources: Sequence[Resource]
+    settings: Settings,
+    warehouse: Warehouse,
+    reports: Sequence[Report],
+    resources: Sequence[Resource],
+    *,
+    owner: Owner | None = None,
 ) -> Iterator[dg.MaterializeResult[None]]:
     """One result per table of a step's resources: its counts, and the step's requests on the first."""
     tables = [table for resource in resources for table in resource.table_names]
@@ -177,9 +179,9 @@ def materialize_results(
         for table, count in report.counts.items():
             counts[table] = counts.get(table, Counts()) + count
     by_resource = {report.resource: report for report in reports}
-    rows = row_counts(warehouse, (f"core.{table}" for table in tables))
+    rows = row_counts(warehouse, (f"core.{table}" for table in tables), owner)
     for place, table in enumerate(tables):
-        metadata: dict[str, dg.MetadataValue] = dict(rows[f"core.{table}"])
+        metadata: dict[str, dg.MetadataValue] = {**rows[f"core.{table}"], **column_lineage(f"core/{table}")}
         if table in counts:
             metadata |= {
                 "rows_read": dg.MetadataValue.int(counts[table].read),
@@ -192,13 +194,6 @@ def materialize_results(
         for report in [by_resource[table]] if table in by_resource else (reports if place == 0 else []):
             metadata |= _effort(report, settings.requests_per_5_min)
         yield dg.MaterializeResult(asset_key=["core", table], metadata=metadata)
-
-
-def row_counts(warehouse: Warehouse, tables: Iterable[str]) -> dict[str, dict[str, dg.MetadataValue]]:
-    """How many rows each table (`schema.name`) now has, of all clinics and regions, as the UI wants to be told."""
-    with warehouse.read() as con:
-        counts = lookups.row_counts(con, tables)
-    return {name: {"dagster/row_count": dg.MetadataValue.int(rows)} for name, rows in counts.items()}
 
 
 def _effort(report: Report, requests_per_5_min: int) -> dict[str, dg.MetadataValue]:

@@ -12,8 +12,9 @@ from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds as event_pulls
 from fullscript_pipeline.extraction.pulls import pull_orders_of_departed_patients
 from fullscript_pipeline.extraction.pulls import treatment_plans as plan_pulls
-from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step
+from fullscript_pipeline.orchestration.assets.clinic_asset import clinic_asset
+from fullscript_pipeline.orchestration.assets.freshness import report_written_tables
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.clinics import CLINICS_RESOURCE
 from fullscript_pipeline.resources.events import EVENTS_RESOURCE
@@ -24,21 +25,16 @@ from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS_RESOUR
 Results = Iterator[dg.MaterializeResult[None]]
 
 
-@dg.multi_asset(
-    name="clinic",
-    specs=asset_specs.table_specs(CLINICS_RESOURCE),
-)
+@clinic_asset("clinic", CLINICS_RESOURCE)
 def clinic(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as step:
         report = clinic_pulls.pull_clinic(step.target, step.session)
         clinic_pulls.store_address_zone(step.target, step.session, step.store)
         yield from step.results([report], CLINICS_RESOURCE)
+        report_written_tables(context)
 
 
-@dg.multi_asset(
-    name="people",
-    specs=asset_specs.table_specs(PRACTITIONERS_RESOURCE, STAFF_RESOURCE),
-)
+@clinic_asset("people", PRACTITIONERS_RESOURCE, STAFF_RESOURCE)
 def people(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as step:
         yield from step.results(
@@ -46,10 +42,7 @@ def people(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
         )
 
 
-@dg.multi_asset(
-    name="patients",
-    specs=asset_specs.table_specs(PATIENTS_RESOURCE),
-)
+@clinic_asset("patients", PATIENTS_RESOURCE)
 def patients(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:
@@ -58,12 +51,7 @@ def patients(
         yield from step.results([clinic_pulls.pull_patients(step.target, step.session, sweep_days)], PATIENTS_RESOURCE)
 
 
-@dg.multi_asset(
-    name="events",
-    # Before the lists: only what is read after an event answers it. No dependency, as lists need no feed.
-    op_tags={"dagster/priority": "10"},
-    specs=asset_specs.table_specs(EVENTS_RESOURCE),
-)
+@clinic_asset("events", EVENTS_RESOURCE)
 def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource) -> Results:
     with clinic_step(context, fullscript, warehouse) as step:
         report = event_pulls.pull_events(step.target, step.session, step.store)
@@ -71,10 +59,7 @@ def events(context: dg.AssetExecutionContext, fullscript: FullscriptResource, wa
         yield from step.results([report], EVENTS_RESOURCE)
 
 
-@dg.multi_asset(
-    name="treatment_plans",
-    specs=asset_specs.table_specs(TREATMENT_PLANS_RESOURCE),
-)
+@clinic_asset("treatment_plans", TREATMENT_PLANS_RESOURCE)
 def treatment_plans(
     context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> Results:

@@ -3,6 +3,7 @@
 What does not belong here: change detection (`catalog`) and the page (`reports`).
 """
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,14 @@ from fullscript_pipeline.catalog import (
     rebuild_start,
     record_digest,
     release_held_digest,
+)
+from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
+from fullscript_pipeline.orchestration.assets.page_links import page_links
+from fullscript_pipeline.orchestration.runtime import (
+    StateResource,
+    notice_targets,
+    queue_change_notice,
+    send_change_notices,
 )
 from fullscript_pipeline.reports import DigestWritten, ReportStore, write_catalog_digest
 from fullscript_pipeline.settings import Settings
@@ -39,13 +48,12 @@ def write_digest(
     That one is written again first: what events brought in after it was made belongs to its day, and would be in none.
     """
     start = baseline_day(con, region, day, settings.time_zone)
-    if start is not None:
-        _write(con, store, settings, region=region, day=start)
-    return _write(con, store, settings, region=region, day=day)
+    earlier = None if start is None else _write(con, store, settings, region=region, day=start, is_latest=False)
+    return replace(_write(con, store, settings, region=region, day=day, is_latest=True), earlier=earlier)
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, store: ReportStore, settings: Settings, *, region: str, day: date
+    con: duckdb.DuckDBPyConnection, store: ReportStore, settings: Settings, *, region: str, day: date, is_latest: bool
 ) -> DigestWritten:
     start = baseline_day(con, region, day, settings.time_zone)
     written = write_catalog_digest(
@@ -59,9 +67,24 @@ def _write(
         release=is_released(con, region, day),
         watched_brands=settings.watched_brands,
         base_url=settings.reports_base_url,
+        language=settings.language,
+        is_latest=is_latest,
     )
-    record_digest(con, region, day, start or day, written.held)
+    record_digest(con, region, day=day, from_day=start or day, held=written.held)
     return written
+
+
+def send_digest(state: StateResource, settings: Settings, written: DigestWritten) -> list[str]:
+    """Sends what the digest lists, and what is due of earlier ones; a sentence for each try.
+
+    The digest before it may list more than when it was sent: then its message is sent anew, under another id.
+    """
+    if not notice_targets(settings):
+        return []
+    with state.open() as store:
+        for digest in [*([written.earlier.digest] if written.earlier else []), written.digest]:
+            queue_change_notice(settings, store, digest)
+        return send_change_notices(settings, store)
 
 
 def held_sentence(region: str, day: date, held: str) -> str:
@@ -78,7 +101,7 @@ def release_digest(warehouse: Warehouse, region: str, day: date) -> None:
         release_held_digest(con, region, day, clock.now())
 
 
-def metadata_of(written: DigestWritten) -> dict[str, Any]:
+def metadata_of(written: DigestWritten, settings: Settings) -> dict[str, Any]:
     """What the UI shows: counts that plot, a short table, the pages. Catalog data and counts only."""
     digest = written.digest
     found: dict[str, Any] = {f"lane_{name}": count for name, count in written.counts.items()}
@@ -86,11 +109,10 @@ def metadata_of(written: DigestWritten) -> dict[str, Any]:
         "products_seen": digest.coverage.products,
         "products_first_seen": digest.coverage.first_seen,
         "changes": dg.MetadataValue.md(_table(written)),
-        "page": dg.MetadataValue.path(str(written.path)),
+        **column_lineage("reports/catalog_digest"),
     }
-    if written.watched:
-        found["watched_page"] = dg.MetadataValue.path(str(written.watched))
-    return found
+    pages = {"page": written.path} | ({"watched_page": written.watched} if written.watched else {})
+    return found | page_links(settings, **pages)
 
 
 def _table(written: DigestWritten) -> str:

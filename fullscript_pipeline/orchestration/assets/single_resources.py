@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from fullscript_pipeline.extraction.pulls import find_pull
-from fullscript_pipeline.orchestration.assets import asset_specs
 from fullscript_pipeline.orchestration.assets.asset_steps import clinic_step
+from fullscript_pipeline.orchestration.assets.clinic_asset import clinic_asset
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources import ALL_RESOURCES
 from fullscript_pipeline.resources.types import Resource
@@ -30,7 +30,7 @@ def single_step(resource: Resource) -> dg.AssetsDefinition:
     """The asset that pulls one resource of a clinic."""
     pull = find_pull(resource)
 
-    @dg.multi_asset(name=resource.name, specs=asset_specs.table_specs(resource))
+    @clinic_asset(resource.name, resource)
     def pull_resource(
         context: dg.AssetExecutionContext, fullscript: FullscriptResource, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:

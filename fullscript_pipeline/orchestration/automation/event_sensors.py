@@ -4,6 +4,9 @@ What does not belong here: the sensor of the feeds (`sensors`), what a refresh r
 """
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
 
 import dagster as dg
 
@@ -23,6 +26,7 @@ from fullscript_pipeline.refresh import (
     reconcile,
     request_for_due_events,
 )
+from fullscript_pipeline.state import StateStore
 
 # Dagster ends a sensor after 60 s.
 TIME_BUDGET_SECONDS = 40
@@ -67,42 +71,66 @@ def webhook_inbox_sensor(context: dg.SensorEvaluationContext, state: StateResour
 def event_reconcile_sensor(
     context: dg.SensorEvaluationContext, fullscript: FullscriptResource
 ) -> dg.SensorResult | dg.SkipReason:
-    started, requests, messages, observations = time.monotonic(), [], [], []
+    started, outcome = time.monotonic(), _Outcome()
     day = clock.today(fullscript.settings.read().time_zone)
     with fullscript.state.open() as store:
         for clinic in store.clinics.all():
             if clinic.status != "ok" or not is_reconcile_due(store, clinic):
                 continue
             if time.monotonic() - started > TIME_BUDGET_SECONDS:
-                messages.append("the other clinics follow in a minute")
+                outcome.messages.append("the other clinics follow in a minute")
                 break
             try:
                 with fullscript.session_in(store, clinic) as session:
                     reconciled = reconcile(session, store)
             except PipelineError as error:
-                messages.append(f"{clinic.clinic_key}: {error}")
+                outcome.messages.append(f"{clinic.clinic_key}: {error}")
                 continue
-            if reconciled is None:
-                continue
-            messages.append(
-                f"{clinic.clinic_key}: {reconciled.missing} missed, {reconciled.deliveries} webhooks attempted"
-            )
-            observations.append(_reconcile_observation(clinic, reconciled))
-            pending = request_for_due_events(store, clinic)
-            if pending and not has_queued_refresh(context.instance, clinic.clinic_key):
-                requests += list(requests_for(store, clinic, pending, day))
-            if span := pending_resync_span(store, clinic):
-                messages.append(
-                    f"{clinic.clinic_key}: no feed reaches back to {span} any more, requested a full re-sync"
-                )
-                requests.append(sweep_request(clinic, span))
-    if not messages:
+            if reconciled is not None:
+                outcome.add(clinic, reconciled)
+                outcome.requests += _refreshes(context.instance, store, clinic, day)
+                outcome.add_resync(store, clinic)
+    if not outcome.messages:
         return dg.SkipReason("No clinic is due; each is reconciled every hour.")
-    context.log.info("; ".join(messages))
+    messages = "; ".join(outcome.messages)
+    context.log.info(messages)
     # Dagster shows a sentence of its own for a result without runs unless it is given one.
     return dg.SensorResult(
-        run_requests=requests, asset_events=observations, skip_reason=None if requests else f"{'; '.join(messages)}."
+        run_requests=outcome.requests,
+        asset_events=outcome.observations,
+        skip_reason=None if outcome.requests else f"{messages}.",
     )
+
+
+@dataclass(kw_only=True)
+class _Outcome:
+    """What a tick of the hourly reconcile yields."""
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    observations: list[dg.AssetObservation] = field(default_factory=list)
+
+    def add(self, clinic: ClinicRef, reconciled: ReconcileResult) -> None:
+        counts = f"{reconciled.missing} missed, {reconciled.deliveries} webhooks attempted"
+        self.messages.append(f"{clinic.clinic_key}: {counts}")
+        self.observations.append(_reconcile_observation(clinic, reconciled))
+
+    def add_resync(self, store: StateStore, clinic: ClinicRef) -> None:
+        """Requests a full re-sync if there are days that no feed reaches."""
+        if span := pending_resync_span(store, clinic):
+            reason = f"no feed reaches back to {span} any more, requested a full re-sync"
+            self.messages.append(f"{clinic.clinic_key}: {reason}")
+            self.requests.append(sweep_request(clinic, span))
+
+
+def _refreshes(
+    instance: dg.DagsterInstance, store: StateStore, clinic: ClinicRef, day: date
+) -> Iterable[dg.RunRequest]:
+    """The runs that refresh the objects of due events, unless one is queued."""
+    pending = request_for_due_events(store, clinic)
+    if pending is None or has_queued_refresh(instance, clinic.clinic_key):
+        return ()
+    return requests_for(store, clinic, pending, day)
 
 
 def sweep_request(clinic: ClinicRef, span: str) -> dg.RunRequest:

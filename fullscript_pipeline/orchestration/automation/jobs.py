@@ -52,7 +52,8 @@ catalog_daily = dg.define_asset_job(
 orders_backfill = dg.define_asset_job(
     "orders_backfill",
     selection=dg.AssetSelection.assets(orders.orders),
-    description="Pulls orders and their lines for any range of days, in one run.",
+    description="Pulls orders and their lines of any days, in one run: choose the clinic and its latest day, and give "
+    "first_day and last_day in the run's config. No partition is needed for those days, and none is filled.",
 )
 
 
@@ -71,9 +72,10 @@ def refresh_touched(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> None:
+    _tag_run(context, config.clinic)
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        clinic_day = _present_day(session, fullscript, warehouse)
-        target = _target(context, clinic_day)
+        clinic_day = present_day(session, fullscript, warehouse)
+        target = target_of(context, clinic_day)
         labs = fetch_moved_labs(target, session, store)
         event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic_day.clinic))}
         refreshed = handle_events(target, session, store, event_ids)
@@ -86,15 +88,23 @@ def refresh_touched(
     _log_refresh(context, config.clinic, clinic_day.day, refreshed)
 
 
-def _present_day(
+def _tag_run(context: dg.OpExecutionContext, clinic_key: str) -> None:
+    """A run that was launched in the UI lacks the tag of its clinic."""
+    if "fullscript/clinic" not in context.run.tags:
+        context.instance.add_run_tags(context.run.run_id, {"fullscript/clinic": clinic_key})
+
+
+def present_day(
     session: ClinicSession, fullscript: FullscriptResource, warehouse: WarehouseResource
 ) -> rebuild.ClinicDay:
+    """The session's clinic today."""
     settings = fullscript.settings.read()
     day = clock.today(settings.time_zone)
     return rebuild.ClinicDay(settings=settings, warehouse=warehouse.open(), clinic=session.clinic, day=day)
 
 
-def _target(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay) -> Target:
+def target_of(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay) -> Target:
+    """Where this run stores what it reads of the clinic."""
     clinic = clinic_day.clinic
     return make_target(
         clinic_day.settings,
@@ -147,9 +157,10 @@ def sweep_clinic(
     warehouse: WarehouseResource,
     reports: ReportsResource,
 ) -> None:
+    _tag_run(context, config.clinic)
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
-        clinic_day = _present_day(session, fullscript, warehouse)
-        target = _target(context, clinic_day)
+        clinic_day = present_day(session, fullscript, warehouse)
+        target = target_of(context, clinic_day)
         span = pending_resync_span(store, clinic_day.clinic)
         done = resync_clinic(target, session)
         record_pull_outcomes(clinic_day.warehouse, store, clinic_day.clinic)
@@ -173,6 +184,3 @@ def sweep_clinic(
 )
 def clinic_sweep() -> None:
     sweep_clinic()
-
-
-ALL_JOBS = (clinic_daily, catalog_daily, orders_backfill, clinic_refresh, clinic_sweep)

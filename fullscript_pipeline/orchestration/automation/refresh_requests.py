@@ -41,6 +41,6 @@ def requests_for(store: StateStore, clinic: ClinicRef, pending: RefreshRequest, 
 
 
 def has_queued_refresh(instance: dg.DagsterInstance, clinic_key: str) -> bool:
-    """Whether a refresh of the clinic is asked for and has not begun: it will take along whatever is pending."""
+    """Whether a refresh of the clinic is queued and has not begun: it will handle whatever is pending."""
     queued = dg.RunsFilter(job_name="clinic_refresh", statuses=NOT_STARTED, tags={"fullscript/clinic": clinic_key})
     return bool(instance.get_run_records(queued, limit=1))

@@ -17,10 +17,22 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.automation.event_alerts import event_notices_sensor
 from fullscript_pipeline.orchestration.automation.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import pages_after_a_failed_pull_sensor
-from fullscript_pipeline.orchestration.automation.failure_alerts import tell_of_failures_sensor
+from fullscript_pipeline.orchestration.automation.failure_alerts import (
+    tell_of_failures_sensor,
+    tell_of_recoveries_sensor,
+)
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
+from fullscript_pipeline.orchestration.automation.portal_requests import portal_requests_sensor
 from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
-from fullscript_pipeline.orchestration.runtime import FullscriptResource, StateResource, clinics, orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime import (
+    FullscriptResource,
+    StateResource,
+    clinics,
+    notice_targets,
+    old_runs_sensor,
+    orphaned_runs_sensor,
+    send_change_notices,
+)
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.refresh import (
     RefreshRequest,
@@ -89,17 +101,7 @@ def _poll_clinics(
     def poll_clinic(clinic: Clinic) -> RefreshRequest | str | None:
         if time.monotonic() - started > TIME_BUDGET_SECONDS:
             return ""
-        try:
-            with fullscript.session_in(store, clinic) as session:
-                events = poll_feeds(session, store)
-                labs = poll_labs(session, store) if clinic.clinic_key in lab_polls else 0
-                return (
-                    replace(events or RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()), moved_labs=labs)
-                    if labs
-                    else events
-                )
-        except PipelineError as error:
-            return str(error)
+        return _poll_clinic(fullscript, store, clinic, polls_labs=clinic.clinic_key in lab_polls)
 
     with ThreadPoolExecutor(PARALLEL_POLLS) as pool:
         polled = list(zip(ordered, pool.map(poll_clinic, ordered), strict=True))
@@ -116,6 +118,21 @@ def _poll_clinics(
         return dg.SkipReason(sentence)
     context.log.info(sentence)
     return dg.SensorResult(run_requests=requests)
+
+
+def _poll_clinic(
+    fullscript: FullscriptResource, store: StateStore, clinic: Clinic, *, polls_labs: bool
+) -> RefreshRequest | str | None:
+    """Returns what a refresh has to fetch (None: nothing), or why the poll failed."""
+    try:
+        with fullscript.session_in(store, clinic) as session:
+            events = poll_feeds(session, store)
+            moved_labs = poll_labs(session, store) if polls_labs else 0
+    except PipelineError as error:
+        return str(error)
+    if not moved_labs:
+        return events
+    return replace(events or RefreshRequest(clinic_key=clinic.clinic_key, event_ids=()), moved_labs=moved_labs)
 
 
 def _run_requests(
@@ -156,13 +173,35 @@ def _seconds_until_due(moment: str | None) -> float:
     return left if EARLY_SECONDS < left < LONGEST_WAIT_SECONDS else 0.0
 
 
+@dg.sensor(
+    name="change_notices_sensor",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Sends what a catalog digest lists to FULLSCRIPT_ON_CHANGE_COMMAND or FULLSCRIPT_ON_CHANGE_URL again, until it "
+        "is received: after 1, 5 and 30 minutes, then every hour."
+    ),
+)
+def change_notices_sensor(context: dg.SensorEvaluationContext, state: StateResource) -> dg.SkipReason:
+    settings = state.settings.read()
+    if not notice_targets(settings):
+        return dg.SkipReason("Neither FULLSCRIPT_ON_CHANGE_COMMAND nor FULLSCRIPT_ON_CHANGE_URL is set.")
+    with state.open() as store:
+        sentences = send_change_notices(settings, store)
+    return dg.SkipReason(" ".join(sentences) or "No message about a catalog digest is due.")
+
+
 ALL_SENSORS = (
     orphaned_runs_sensor,
+    old_runs_sensor,
     connected_clinics_sensor,
     clinic_events_sensor,
     webhook_inbox_sensor,
     event_reconcile_sensor,
     pages_after_a_failed_pull_sensor,
     tell_of_failures_sensor,
+    tell_of_recoveries_sensor,
     event_notices_sensor,
+    change_notices_sensor,
+    portal_requests_sensor,
 )

@@ -3,11 +3,10 @@
 What does not belong here: conditions under which a step itself fails.
 """
 
-from datetime import timedelta
-
 import dagster as dg
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.assets import CURRENT_WITHIN
 from fullscript_pipeline.orchestration.checks.drift import DRIFT_CHECKS
 from fullscript_pipeline.orchestration.checks.events import EVENT_CHECKS
 from fullscript_pipeline.orchestration.checks.health import HEALTH_CHECKS
@@ -15,9 +14,6 @@ from fullscript_pipeline.orchestration.checks.listings import LISTING_CHECKS
 from fullscript_pipeline.orchestration.checks.tables import TABLE_CHECKS
 from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.warehouse.loading import pull_log
-
-# A day, and the hours a late queue may take.
-CURRENT_WITHIN = timedelta(hours=30)
 
 
 @dg.asset_check(

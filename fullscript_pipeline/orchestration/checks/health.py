@@ -12,7 +12,13 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.health import check_clinics, configured_servers
-from fullscript_pipeline.orchestration.assets import OWNER, with_code, with_columns
+from fullscript_pipeline.orchestration.assets import (
+    OWNER,
+    with_code,
+    with_columns,
+    with_freshness,
+    with_reference_links,
+)
 from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.state import ClinicRecords, RequestBudget, StateStore
 from fullscript_pipeline.warehouse.loading import drift, pull_log, quarantine
@@ -35,7 +41,7 @@ def _operations_spec(
         kinds={kind},
         tags={"phi": answer},
     )
-    return with_columns(with_code(spec, writer))
+    return with_freshness(with_reference_links(with_columns(with_code(spec, writer))))
 
 
 OPERATIONS = (

@@ -18,12 +18,14 @@ from fullscript_pipeline.resources.types import Table
 
 _TABLES = {table.name: table for table in ALL_TABLES}
 # What pages and digests are made from.
-_CLINIC_KEYS = ("patients", "treatment_plans", "recommendations", "orders", "order_line_items", "lab_orders")
+# Patients by themselves: plans are read by their ids, and wait for this check.
+_PEOPLE_KEYS = ("patients",)
+_CLINIC_KEYS = ("treatment_plans", "recommendations", "orders", "order_line_items", "lab_orders")
 _REGION_KEYS = ("brands", "products", "variants")
 _REPAIR = "What to do: do not use the pages of that clinic, keep the landing files, and report a bug with the run's id."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _OrphanRule:
     """The rule that every row of `table` has its `parent`. `blocks`: otherwise a page would show wrong data."""
 
@@ -39,29 +41,32 @@ class _OrphanRule:
 
 
 _ORPHAN_RULES = (
-    _OrphanRule("recommendations", "treatment_plans", "treatment_plan_id", True, _REPAIR),
-    _OrphanRule("order_line_items", "orders", "order_id", True, _REPAIR),
     _OrphanRule(
-        "treatment_plans",
-        "patients",
-        "patient_id",
-        False,
-        "What to do: usually the account that connected sees fewer patients than plans; connect as the clinic's owner.",
+        table="recommendations", parent="treatment_plans", column="treatment_plan_id", blocks=True, todo=_REPAIR
+    ),
+    _OrphanRule(table="order_line_items", parent="orders", column="order_id", blocks=True, todo=_REPAIR),
+    _OrphanRule(
+        table="treatment_plans",
+        parent="patients",
+        column="patient_id",
+        blocks=False,
+        todo="What to do: usually the account that connected sees fewer patients than plans; connect as the clinic's "
+        "owner.",
     ),
     _OrphanRule(
-        "orders",
-        "patients",
-        "patient_id",
-        False,
-        "What to do: such orders are kept, but on no page; connect as the clinic's owner, and look whether the patient "
-        "was removed.",
+        table="orders",
+        parent="patients",
+        column="patient_id",
+        blocks=False,
+        todo="What to do: such orders are kept, but on no page; connect as the clinic's owner, and look whether the "
+        "patient was removed.",
     ),
     _OrphanRule(
-        "variants",
-        "products",
-        "product_id",
-        False,
-        "What to do: wait for the next catalog run, which looks it up; if it stays, quote the ids to the vendor.",
+        table="variants",
+        parent="products",
+        column="product_id",
+        blocks=False,
+        todo="What to do: wait for the next catalog run, which looks it up; if it stays, quote the ids to the vendor.",
     ),
 )
 
@@ -91,6 +96,13 @@ def _specs(tables: tuple[str, ...]) -> list[dg.AssetCheckSpec]:
     ]
 
 
+@dg.multi_asset_check(name="patients_are_sound", specs=_specs(_PEOPLE_KEYS))
+def patients_are_sound(
+    context: dg.AssetCheckExecutionContext, state: StateResource, warehouse: WarehouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    yield from _check_tables(context, warehouse, _clinic_of(context, state))
+
+
 @dg.multi_asset_check(name="clinic_tables_are_sound", specs=_specs(_CLINIC_KEYS), can_subset=True)
 def clinic_tables_are_sound(
     context: dg.AssetCheckExecutionContext, state: StateResource, warehouse: WarehouseResource
@@ -103,6 +115,15 @@ def catalog_tables_are_sound(
     context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
 ) -> Iterator[dg.AssetCheckResult]:
     yield from _check_tables(context, warehouse, context.run.tags.get("dagster/partition/region"))
+
+
+def _owner_metadata(context: dg.AssetCheckExecutionContext) -> dict[str, str]:
+    """The clinic or region that a result is about; of a run without partition: all of them."""
+    tags = context.run.tags
+    for kind in ("clinic", "region"):
+        if owner := tags.get(f"dagster/partition/{kind}") or tags.get(f"fullscript/{kind}"):
+            return {kind: owner}
+    return {"clinic": "all"}
 
 
 def _clinic_of(context: dg.AssetCheckExecutionContext, state: StateResource) -> str | None:
@@ -132,8 +153,8 @@ def _check_tables(
                 asset_key=check.asset_key,
                 check_name=check.name,
                 severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-                metadata={"rows": count},
-                description=sentence,
+                metadata={"rows": count, **(about := _owner_metadata(context))},
+                description=f"{next(iter(about.values()))}: {sentence}",
             )
     _raise_blocking(blocking)
 
@@ -163,9 +184,11 @@ def _count_orphans(con: duckdb.DuckDBPyConnection, rule: _OrphanRule, table: Tab
     scope, column = table.scope_column, rule.column
     return _count(
         con,
-        f"SELECT count(*) FROM core.{table.name} row ANTI JOIN core.{rule.parent} parent "
+        # The parents too by a constant: a join by the scope alone would read those of all clinics.
+        f"SELECT count(*) FROM (FROM core.{table.name} WHERE {_owner_filter(table)}) row "
+        f"ANTI JOIN (FROM core.{rule.parent} WHERE {_owner_filter(table)}) parent "
         f"ON parent.{scope} = row.{scope} AND parent.{column} = row.{column} "
-        f"WHERE {_owner_filter(table)} AND row.{column} IS NOT NULL AND row.removed_at IS NULL",
+        f"WHERE row.{column} IS NOT NULL AND row.removed_at IS NULL",
         owner,
     )
 
@@ -214,8 +237,8 @@ def figures_can_be_true(
         asset_key=_FIGURES.asset_key,
         check_name=_FIGURES.name,
         severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"rows": sum(counts.values())},
-        description=sentence,
+        metadata={"rows": sum(counts.values()), **(about := _owner_metadata(context))},
+        description=f"{next(iter(about.values()))}: {sentence}",
     )
     _raise_blocking([sentence] if problems else [])
 
@@ -235,4 +258,4 @@ def count_impossible(con: duckdb.DuckDBPyConnection, clinic_id: str | None) -> d
     }
 
 
-TABLE_CHECKS = (clinic_tables_are_sound, catalog_tables_are_sound, figures_can_be_true)
+TABLE_CHECKS = (patients_are_sound, clinic_tables_are_sound, catalog_tables_are_sound, figures_can_be_true)

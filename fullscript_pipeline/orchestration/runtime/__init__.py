@@ -1,11 +1,18 @@
 """Instance, resources, partitions and runs: what Dagster needs before an asset can run."""
 
 from fullscript_pipeline.orchestration.runtime import console_logging
+from fullscript_pipeline.orchestration.runtime.change_notices import (
+    notice_targets,
+    queue_change_notice,
+    send_change_notices,
+)
 from fullscript_pipeline.orchestration.runtime.clock_repair import ClockRepair
-from fullscript_pipeline.orchestration.runtime.console_logging import console
+from fullscript_pipeline.orchestration.runtime.console_logging import make_console, print_json_by_default
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, fail_orphans, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
+from fullscript_pipeline.orchestration.runtime.old_runs import old_runs_sensor, remove_old_runs
 from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime.outgoing import post_to_url, send_to_command
 from fullscript_pipeline.orchestration.runtime.partitions import (
     clinic_days,
     clinic_partition,
@@ -34,14 +41,22 @@ __all__ = [
     "clinic_days",
     "clinic_partition",
     "clinics",
-    "console",
     "console_logging",
     "fail_orphans",
+    "make_console",
     "make_resources",
+    "notice_targets",
+    "old_runs_sensor",
     "open_instance",
     "orphaned_runs_sensor",
+    "post_to_url",
     "prepare_home",
+    "print_json_by_default",
+    "queue_change_notice",
     "region_days",
     "region_partition",
+    "remove_old_runs",
     "run_job",
+    "send_change_notices",
+    "send_to_command",
 ]

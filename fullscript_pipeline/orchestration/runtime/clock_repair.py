@@ -28,7 +28,7 @@ from fullscript_pipeline.warehouse import future_stamps as warehouse_stamps
 FILES, SCHEDULES = "files named by day", "schedules and sensors"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClockRepair:
     """The parts of one data directory, and the time that counts as now."""
 

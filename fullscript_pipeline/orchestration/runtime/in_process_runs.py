@@ -29,7 +29,7 @@ LOCATION = "fullscript_pipeline"
 Listener = Callable[[dg.DagsterEvent], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why a step failed: the error message, and its exit code."""
 
@@ -38,13 +38,14 @@ class Failure:
     exit_code: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended. `materialized` and `observed`: the metadata of each asset, by its key."""
 
     run_id: str
     failures: tuple[Failure, ...] = ()
     materialized: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    observed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:
@@ -56,13 +57,12 @@ def run_job(
     job_name: str,
     *,
     partition: str | None = None,
-    partition_range: tuple[str, str] | None = None,
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     assets: set[dg.AssetKey] | None = None,
     listener: Listener | None = None,
 ) -> Outcome:
-    """Executes `job_name` for a partition or a range of partitions. Does not raise when a step fails.
+    """Executes `job_name` for a partition. Does not raise when a step fails.
 
     Raises KeyboardInterrupt when the process gets a stop signal: the run is marked failed, landed pages stay.
     """
@@ -75,7 +75,7 @@ def run_job(
             run_id=run_id,
             # Our console logger: by default Dagster prints every event at DEBUG.
             run_config={"loggers": {"console": {}}, **(run_config or {})},
-            tags={**(tags or {}), **_partition_tags(partition, partition_range), **process_tags(run_id)},
+            tags={**(tags or {}), **_partition_tags(partition), **process_tags(run_id)},
             asset_selection=selection,
             remote_job_origin=_origin().get_job_origin(job_name),
             job_code_origin=job.get_python_origin(),
@@ -88,6 +88,7 @@ def _execute(
 ) -> Outcome:
     failures: list[Failure] = []
     materialized: dict[str, Mapping[str, Any]] = {}
+    observed: dict[str, Mapping[str, Any]] = {}
     event_stream = cast(Generator[dg.DagsterEvent, None, None], execute_run_iterator(job, run, instance))
     with stop_requests() as stop_requested, closing(event_stream) as events:
         for event in events:
@@ -96,16 +97,21 @@ def _execute(
             if event.is_step_failure:
                 failures.append(_failure(event))
             elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-                materialization = event.step_materialization_data.materialization
-                materialized[materialization.asset_key.to_user_string()] = {
-                    name: entry.value for name, entry in materialization.metadata.items()
-                }
+                _keep_metadata(materialized, event.step_materialization_data.materialization)
+            elif event.event_type == dg.DagsterEventType.ASSET_OBSERVATION:
+                _keep_metadata(observed, event.asset_observation_data.asset_observation)
             if listener:
                 listener(event)
     finished = instance.get_run_by_id(run.run_id)
     if not failures and finished and finished.status is not dg.DagsterRunStatus.SUCCESS:
-        failures.append(Failure(run.job_name, f"The run ended as {finished.status.value}.", 1))
-    return Outcome(run.run_id, tuple(failures), materialized)
+        failures.append(Failure(step=run.job_name, sentence=f"The run ended as {finished.status.value}.", exit_code=1))
+    return Outcome(run_id=run.run_id, failures=tuple(failures), materialized=materialized, observed=observed)
+
+
+def _keep_metadata(
+    by_asset: dict[str, Mapping[str, Any]], reported: dg.AssetMaterialization | dg.AssetObservation
+) -> None:
+    by_asset[reported.asset_key.to_user_string()] = {name: entry.value for name, entry in reported.metadata.items()}
 
 
 def _origin() -> RemoteRepositoryOrigin:
@@ -114,10 +120,7 @@ def _origin() -> RemoteRepositoryOrigin:
     return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), "__repository__")
 
 
-def _partition_tags(partition: str | None, partition_range: tuple[str, str] | None) -> dict[str, str]:
-    if partition_range:
-        first, last = partition_range
-        return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+def _partition_tags(partition: str | None) -> dict[str, str]:
     if partition is None:
         return {}
     tags = {"dagster/partition": str(partition)}
@@ -132,8 +135,12 @@ def _failure(event: dg.DagsterEvent) -> Failure:
     step = event.step_key or ""
     if user_failure and user_failure.description:
         code = user_failure.metadata.get("exit_code")
-        return Failure(step, user_failure.description, int(str(code.value)) if code else 1)
+        return Failure(step=step, sentence=user_failure.description, exit_code=int(str(code.value)) if code else 1)
     error = failure.error
     last = error.cause or error if error else None
     sentence = f"{last.cls_name}: {last.message.splitlines()[0]}" if last else "unknown error"
-    return Failure(step, f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI shows the trace.", 1)
+    return Failure(
+        step=step,
+        sentence=f"Step {step} failed unexpectedly ({sentence}); the run's page in the UI shows the trace.",
+        exit_code=1,
+    )

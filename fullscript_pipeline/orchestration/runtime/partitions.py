@@ -10,19 +10,29 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import Settings
+from fullscript_pipeline.state import read_first_connection_day
 
 clinics = dg.DynamicPartitionsDefinition(name="clinics")
 regions = dg.StaticPartitionsDefinition(list(REGIONS))
 
 
+def first_day(settings: Settings) -> date:
+    """The first day that a partition can be of: FULLSCRIPT_START_DATE, else the day of the first connection."""
+    if settings.start_date:
+        return settings.start_date
+    today = clock.today(settings.time_zone)
+    # A clock that was set back is before the connection.
+    return min(today, read_first_connection_day(settings.state_address, settings.time_zone) or today)
+
+
 def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """Days of the settings' time zone, up to and including the clock's today.
+    """Days of the settings' time zone, from the first connection up to and including the clock's today.
 
     Dagster only knows real days; the offset lets a demo's clock run ahead or behind.
     """
     zone = settings.time_zone
     return dg.DailyPartitionsDefinition(
-        start_date=settings.start_date.isoformat(), timezone=str(zone), end_offset=1 + clock.days_ahead(zone)
+        start_date=first_day(settings).isoformat(), timezone=str(zone), end_offset=1 + clock.days_ahead(zone)
     )
 
 

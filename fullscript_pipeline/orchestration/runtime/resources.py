@@ -6,6 +6,7 @@ here: what is done with them.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pydantic import PrivateAttr
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession, HttpClient, Priority, open_session
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.maintenance import open_report_store, open_warehouse
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
@@ -82,15 +83,39 @@ class StateResource(dg.ConfigurableResource[None]):
     def open(self) -> Iterator[StateStore]:
         settings = self.settings.read()
         settings.prepare_data_dir()
-        with StateStore(settings.state_path, settings.encryption_key) as store:
+        with StateStore.open(settings) as store:
             yield store
 
 
+class _RunClient(HttpClient):
+    """Serves all sessions of a run: a session that ends leaves its connections to the next one."""
+
+    def close(self) -> None:
+        """Leaves the connections open."""
+
+    def close_connections(self) -> None:
+        """Closes the connections, at the end of the run."""
+        super().close()
+
+
 class HttpClientResource(dg.ConfigurableResource[None]):
-    """What sends the requests of a session."""
+    """What sends the requests of sessions: one client for all steps of a run in this process."""
+
+    _client: _RunClient | None = PrivateAttr(default=None)
+    _making: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def make(self) -> HttpClient:
-        return HttpClient()
+        """The client. Sessions of several threads may share it."""
+        with self._making:
+            if self._client is None:
+                self._client = _RunClient()
+            return self._client
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Closes what the sessions of the run have left open."""
+        if self._client is not None:
+            self._client.close_connections()
+            self._client = None
 
 
 class FullscriptResource(dg.ConfigurableResource[None]):
@@ -142,7 +167,7 @@ class ReportsResource(dg.ConfigurableResource[None]):
     def open(self) -> ReportStore:
         settings = self.settings.read()
         settings.prepare_data_dir()
-        return ReportStore(settings.reports_dir)
+        return open_report_store(settings)
 
 
 def make_resources(
@@ -150,8 +175,8 @@ def make_resources(
 ) -> dict[str, Any]:
     """The resources by key. One of `overrides` replaces a resource, also where another one depends on it.
 
-    `read_settings` is `load_settings`: the settings are made once for a run, with what the launchpad changes. What
-    others depend on is configured at launch: only then does Dagster give them what stands under the key in a run.
+    `read_settings` is `load_settings`: the settings are made once for a run, with what the launchpad changes. A
+    resource that others depend on is configured at launch: only then does Dagster give them the one of the run.
     """
     found, settings = dict(overrides or {}), read_settings()
     if "clock" not in found:

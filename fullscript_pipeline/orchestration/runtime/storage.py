@@ -1,32 +1,41 @@
 """Dagster's SQLite storage with reused database engines.
 
 Dagster makes a new engine for every statement: it connects, compiles, waits for the disk and closes, some 900 times
-in a clinic's day. Here engines are reused. Files and tables stay Dagster's own, so an instance can switch between the
-two storages (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and every test run uses
-them. What does not belong here: anything that changes what is stored.
+in a clinic's day. Here engines and connections are reused. Files and tables stay Dagster's own, so an instance can
+switch between the two storages (`storage` in dagster.yaml). The private names are pinned with Dagster's version, and
+every test run uses them. What does not belong here: anything that changes what is stored.
 """
 
-from collections.abc import Iterator
+import atexit
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+
+# A run's file is closed this long after a statement.
+CLOSE_AFTER_SECONDS = 0.2
+PARTITION_REMEMBERED_SECONDS = 5.0
 
 
 @lru_cache(maxsize=8)
-def _engine(address: str, *, stays_open: bool) -> Engine:
+def _engine(address: str) -> Engine:
     """A reused engine with its compiled statements. The cache is small, because the UI opens a file per run."""
     engine = create_engine(
         address,
-        poolclass=QueuePool if stays_open else NullPool,
+        poolclass=QueuePool,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _wait_less)
@@ -39,22 +48,99 @@ def _wait_less(connection: Any, _: object) -> None:
 
 
 class _EventLog(SqliteEventLogStorage):
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._closing: dict[Engine, threading.Timer] = {}
+        self._open: dict[str, Connection] = {}
+        self._tables: set[str] = set()
+        self._partitions_seen: dict[tuple[str, str], float] = {}
+        super().__init__(base_dir, inst_data)
+        # A batch of events takes it again for each of them.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
+        _event_logs.add(self)
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        # A run's file is closed after each statement: the UI watches the file for that change.
-        engine = _engine(self.conn_string_for_shard(shard), stays_open=shard == INDEX_SHARD_NAME)
+        engine = _engine(self.conn_string_for_shard(shard))
         with self._db_lock:
+            if shard in self._open:
+                yield self._open[shard]
+                return
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.connect() as connection, connection.begin():
                 yield connection
+            if shard != INDEX_SHARD_NAME:
+                self._close_soon(engine)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores events of one run in one transaction of its file and one of the index."""
+        run_id = events[0].run_id
+        with self._connect(run_id) as of_run, self._connect(INDEX_SHARD_NAME) as of_index:
+            self._open = {run_id: of_run, INDEX_SHARD_NAME: of_index}
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._open = {}
+
+    def has_table(self, table_name: str) -> bool:
+        """A table that is there stays, so it is looked up once."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def has_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> bool:
+        """Each asset of a step asks for the same clinic: what was found a moment ago is not looked up again."""
+        partition = partitions_def_name, partition_key
+        if time.monotonic() < self._partitions_seen.get(partition, 0) + PARTITION_REMEMBERED_SECONDS:
+            return True
+        is_known = super().has_dynamic_partition(partitions_def_name, partition_key)
+        if is_known:
+            self._partitions_seen[partition] = time.monotonic()
+        return is_known
+
+    def delete_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> None:
+        self._partitions_seen.clear()
+        super().delete_dynamic_partition(partitions_def_name, partition_key)
+
+    def _close_soon(self, engine: Engine) -> None:
+        """Closes a run's file once for statements that follow each other closely; the UI watches it for that change."""
+        if engine in self._closing:
+            return
+        self._closing[engine] = timer = threading.Timer(CLOSE_AFTER_SECONDS, self._close, [engine])
+        timer.daemon = True
+        timer.start()
+
+    def _close(self, engine: Engine) -> None:
+        with self._db_lock:
+            self._closing.pop(engine, None)
+            engine.dispose()
+
+    def close_files(self) -> None:
+        """Closes the files of runs now, not soon."""
+        for engine, timer in list(self._closing.items()):
+            timer.cancel()
+            timer.join()
+            self._close(engine)
+
+    def dispose(self) -> None:
+        self.close_files()
+        super().dispose()
+
+
+_event_logs: WeakSet[_EventLog] = WeakSet()
+
+
+@atexit.register
+def _close_files_at_exit() -> None:
+    for event_log in list(_event_logs):
+        event_log.close_files()
 
 
 class _Runs(SqliteRunStorage):
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        with _engine(self._conn_string, stays_open=True).connect() as connection, connection.begin():
+        with _engine(self._conn_string).connect() as connection, connection.begin():
             yield connection
 
 
@@ -80,4 +166,4 @@ class Storage(DagsterSqliteStorage):
             self._event_log_storage.conn_string_for_shard(INDEX_SHARD_NAME),
             self._run_storage._conn_string,
         ):
-            _engine(address, stays_open=True).dispose()
+            _engine(address).dispose()

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import duckdb
 
 from fullscript_pipeline.reports.clinic_pages.clinic_queries import load_former_list
-from fullscript_pipeline.reports.clinic_pages.next_steps import days_text, next_step
+from fullscript_pipeline.reports.clinic_pages.next_steps import days_text, next_step, step_without_stock
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.status_texts import Verdict
@@ -20,7 +20,7 @@ from fullscript_pipeline.reports.status_texts import Verdict
 _LISTED = {"long_gap": "long", "late": "late", "just_ran_out": "ranout", "never_ordered": "never"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatientSnooze:
     """A patient is set aside until the day on which they are on the list again."""
 
@@ -28,9 +28,12 @@ class PatientSnooze:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallListEntry:
-    """A patient's row: the product to talk about, how many others are on the list too, since when, and what to do."""
+    """A patient's row: the product to talk about, how many others are on the list too, since when, and what to do.
+
+    `also_short`: which of the others cannot be had.
+    """
 
     patient: RosterPatient
     verdict: Verdict
@@ -39,11 +42,12 @@ class CallListEntry:
     product: str
     others: int
     step: str
+    also_short: Sequence[JudgedProduct]
     snooze: PatientSnooze | None
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListChanges:
     """Since the end of `monday`: how many are new on the list, and who came off it."""
 
@@ -52,7 +56,7 @@ class ListChanges:
     gone: Sequence[RosterPatient]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallList:
     """`entries`: whom to talk to, in order; `snoozed`: who is set aside; `changes`: None where no Monday is known."""
 
@@ -65,10 +69,12 @@ class CallList:
         mine = [entry for entry in self.entries if practitioner_id in entry.patient.practitioner_ids]
         set_aside = [entry for entry in self.snoozed if practitioner_id in entry.patient.practitioner_ids]
         if self.changes is None:
-            return CallList(mine, set_aside, None)
+            return CallList(entries=mine, snoozed=set_aside, changes=None)
         new = sum(entry.is_new for entry in (*mine, *set_aside))
         gone = [patient for patient in self.changes.gone if practitioner_id in patient.practitioner_ids]
-        return CallList(mine, set_aside, ListChanges(self.changes.monday, new, gone))
+        return CallList(
+            entries=mine, snoozed=set_aside, changes=ListChanges(monday=self.changes.monday, new=new, gone=gone)
+        )
 
 
 def build_call_list(
@@ -89,9 +95,11 @@ def build_call_list(
         listed = {entry.patient.patient_id for entry in entries}
         off = before - listed
         gone = [patient for patient in roster if patient.patient_id in off and not patient.archived]
-        changes = ListChanges(monday, sum(entry.is_new for entry in entries), gone)
+        changes = ListChanges(monday=monday, new=sum(entry.is_new for entry in entries), gone=gone)
     return CallList(
-        [entry for entry in entries if not entry.snooze], [entry for entry in entries if entry.snooze], changes
+        entries=[entry for entry in entries if not entry.snooze],
+        snoozed=[entry for entry in entries if entry.snooze],
+        changes=changes,
     )
 
 
@@ -118,7 +126,10 @@ def _entry(
         days_text=days_text(product.verdict.key, days, language),
         product=product.name or language.gettext("Product not named by Fullscript"),
         others=len(listed) - 1,
-        step=next_step(product.verdict.key, product.row, language),
+        step=step_without_stock(product.shortage, language)
+        if product.shortage
+        else next_step(product.verdict.key, product.row, language),
+        also_short=[other for other in listed[1:] if other.shortage],
         snooze=snoozes.get(patient.patient_id),
         is_new=before is not None and patient.patient_id not in before,
     )

@@ -16,7 +16,7 @@ from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import load_labs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabToActOn:
     """A patient's lab order or recommended panel, what to do about it, and since when that is so."""
 
@@ -38,11 +38,11 @@ def load_lab_lines(
     labs.sort(key=lambda lab: (LAB_STATES_TO_ACT_ON.index(lab.state or ""), lab.since or date.max))
     return [
         LabToActOn(
-            patients[lab.patient_id],
-            lab.practitioner_id,
-            formatting.shorten(lab.name or language.gettext("Unnamed lab order"), 60),
-            lab_step(lab, language),
-            lab_since(lab, language),
+            patient=patients[lab.patient_id],
+            practitioner_id=lab.practitioner_id,
+            name=formatting.shorten(lab.name or language.gettext("Unnamed lab order"), 60),
+            step=lab_step(lab, language),
+            since=lab_since(lab, language),
         )
         for lab in labs
     ]

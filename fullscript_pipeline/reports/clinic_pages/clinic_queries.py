@@ -5,16 +5,17 @@ The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import duckdb
 
-from fullscript_pipeline.reports.row_reading import read_rows, stream_rows
+from fullscript_pipeline.catalog import CatalogChange, shortage_reason
+from fullscript_pipeline.reports.page_queries import PageClinic
+from fullscript_pipeline.reports.row_reading import read_rows, sql_text, stream_rows
 
 
-@dataclass(frozen=True, slots=True)
-class ClinicPatient:
+class ClinicPatient(NamedTuple):
     """A patient of the clinic, with whom to call. `has_page`: something of them is in the mart."""
 
     patient_id: str
@@ -33,13 +34,15 @@ class ClinicPatient:
     has_page: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ProductRow:
+class ProductRow(NamedTuple):
     """What the mart says of a patient's product today."""
 
     patient_id: str
     practitioner_id: str | None
+    product_id: str
     product_name: str | None
+    brand_name: str | None
+    variant_ids: list[str]
     status: str
     measurable: str
     days_late: int | None
@@ -50,8 +53,7 @@ class ProductRow:
     last_order_on: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class MonthShare:
+class MonthShare(NamedTuple):
     """How many of the measurable products were on track at the end of `day`, the last day of a month."""
 
     day: date
@@ -59,8 +61,7 @@ class MonthShare:
     on_track: int
 
 
-@dataclass(frozen=True, slots=True)
-class FormerList:
+class FormerList(NamedTuple):
     """Who was on the call list at the end of a day; `known_since`: None where no day was recorded."""
 
     patient_ids: list[str]
@@ -88,3 +89,27 @@ def load_former_list(
     """Who had one of these verdicts at the end of `day`."""
     values = {"clinic": clinic_id, "day": day, "verdicts": list(verdicts)}
     return read_rows(con, "clinic_list_on.sql", FormerList, values)[0]
+
+
+def load_catalog_changes(
+    con: duckdb.DuckDBPyConnection, region: str, *, product_ids: Collection[str], since: date, day: date
+) -> list[CatalogChange]:
+    """What was seen to change on these products and their variants after `since`, until `day`; no rewritings."""
+    values = {"region": region, "ids": sorted(product_ids), "since": since, "day": day}
+    return [CatalogChange(*row) for row in con.execute(sql_text("clinic_catalog_changes.sql"), values).fetchall()]
+
+
+def load_similar_products(
+    con: duckdb.DuckDBPyConnection, clinic: PageClinic, product_ids: Collection[str]
+) -> dict[str, list[str]]:
+    """For each product the names of products that could take its place and can be had, the nearest first."""
+    if not product_ids:
+        return {}
+    values = {"region": clinic.region, "clinic": clinic.clinic_id, "ids": sorted(product_ids)}
+    similar: dict[str, list[str]] = {}
+    for product_id, name, brand, states in con.execute(sql_text("clinic_similar.sql"), values).fetchall():
+        label = " – ".join(part for part in (name, brand) if part)
+        can_be_had = any(shortage_reason(state["status"], state["availability"]) is None for state in states)
+        if label and can_be_had and label not in similar.setdefault(product_id, []):
+            similar[product_id].append(label)
+    return similar

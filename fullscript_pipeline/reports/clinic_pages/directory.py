@@ -14,7 +14,7 @@ from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.clinic_pages.roster import RosterPatient, fold
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryRow:
     """A patient's row. `places`: the numbers of the practitioners in the filter, separated by spaces."""
 
@@ -22,7 +22,7 @@ class DirectoryRow:
     places: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """The patients of a letter on one page; `begins_here`: on no earlier page."""
 
@@ -47,7 +47,11 @@ def letters_of_page(
     """The letters of the patients `first` to `last` of a list in alphabetical order."""
     before = letter_of(patients[first - 1]) if first else None
     return [
-        Letter(letter, [DirectoryRow(patient, _places(patient, places)) for patient in group], letter != before)
+        Letter(
+            letter=letter,
+            rows=[DirectoryRow(patient=patient, places=_places(patient, places)) for patient in group],
+            begins_here=letter != before,
+        )
         for letter, group in groupby(patients[first:last], key=letter_of)
     ]
 

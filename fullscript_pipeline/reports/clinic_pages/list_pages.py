@@ -9,18 +9,24 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from fullscript_pipeline.reports.clinic_pages.call_list import CallList
+from fullscript_pipeline.reports.clinic_pages.catalog_news import DAYS, CatalogNews
 from fullscript_pipeline.reports.clinic_pages.clinic_labs import LabToActOn
 from fullscript_pipeline.reports.clinic_pages.directory import letter_of, letters_of_page, names_elsewhere
+from fullscript_pipeline.reports.clinic_pages.next_steps import shortage_text
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
+from fullscript_pipeline.reports.field_words import change_words
 from fullscript_pipeline.reports.page_context import PageContext
-from fullscript_pipeline.reports.templating import page_script, policy_with_script, render
+from fullscript_pipeline.reports.sheet_headers import sheet_style
+from fullscript_pipeline.reports.templating import page_script, render
 
 # Rows of a further section on the first page; the workbook has all of them.
 MOST_ROWS = 60
+CATALOG_PAGE = "catalog.html"
+_MOST_NAMES, _MOST_PRODUCTS = 12, 120
 _NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatientSelection:
     """The patients of a set of pages: everybody, or those of one practitioner (`practitioner`: the name).
 
@@ -34,6 +40,7 @@ class PatientSelection:
     call_list: CallList
     labs: Sequence[LabToActOn]
     trend: Markup | None = None
+    news: CatalogNews | None = None
 
     def call_page(self, page: int) -> str:
         """The file name of a page of the call list."""
@@ -67,7 +74,7 @@ class PatientSelection:
         return sum(counts), sum(map(bool, counts))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListFrame:
     """What all lists of a clinic share: pairs of path in the clinic's folder and practitioner, and their numbers."""
 
@@ -80,6 +87,7 @@ def render_call_list(selection: PatientSelection, frame: ListFrame) -> Iterator[
     """Pairs of file name and HTML: the call list, at least one page; the other sections are on the first."""
     entries, size = selection.call_list.entries, frame.context.policy.calls_per_page
     pages = max(1, -(-len(entries) // size))
+    sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("Call list"))
     for page in range(1, pages + 1):
         html = render(
             "clinic.html.j2",
@@ -90,11 +98,13 @@ def render_call_list(selection: PatientSelection, frame: ListFrame) -> Iterator[
             has_contact=frame.context.contact or any(patient.guardian for patient in selection.patients),
             has_products=any(patient.products for patient in selection.patients),
             as_needed=selection.as_needed,
+            shortage_text=shortage_text,
             not_ordered=selection.not_ordered,
             most_rows=MOST_ROWS,
             nav=frame.nav,
             page=page,
             pages=pages,
+            own_style=sheets,
         )
         yield selection.call_page(page), html
 
@@ -103,6 +113,7 @@ def render_directory(selection: PatientSelection, frame: ListFrame) -> Iterator[
     """Pairs of file name and HTML: everybody from A to Z, at least one page; the search is on the first."""
     patients, size = selection.patients, frame.context.policy.patients_per_page
     pages = max(1, -(-len(patients) // size))
+    sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("A to Z"))
     first_pages = _first_pages(patients, size)
     elsewhere = [
         (patient, selection.directory_page(place // size + 1))
@@ -121,12 +132,43 @@ def render_directory(selection: PatientSelection, frame: ListFrame) -> Iterator[
             first_pages=first_pages,
             others=names_elsewhere(elsewhere, frame.places, f"{selection.up}patients/") if page == 1 else None,
             script=page_script() if page == 1 and patients else None,
-            csp=policy_with_script(),
+            own_style=sheets,
             nav=frame.nav,
             page=page,
             pages=pages,
         )
         yield selection.directory_page(page), html
+
+
+def render_catalog_news(selection: PatientSelection, frame: ListFrame) -> Iterator[tuple[str, str]]:
+    """One pair of file name and HTML: what the catalog means for the clinic's patients. None for a practitioner."""
+    if selection.news is not None:
+        sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("Catalog"))
+        yield (
+            CATALOG_PAGE,
+            render(
+                "clinic_catalog.html.j2",
+                frame.context.language,
+                context=frame.context,
+                selection=selection,
+                news=selection.news,
+                days=DAYS,
+                most_rows=MOST_ROWS,
+                most_names=_MOST_NAMES,
+                most_products=_MOST_PRODUCTS,
+                change_words=change_words,
+                shortage_text=shortage_text,
+                nav=frame.nav,
+                own_style=sheets,
+            ),
+        )
+
+
+def _sheet_style(selection: PatientSelection, context: PageContext, title: str) -> str:
+    """Which list it is, whose, and of which day, on every printed sheet."""
+    clinic = context.clinic.name or context.clinic.clinic_key
+    parts = [clinic, title, selection.practitioner, context.language.day(context.as_of)]
+    return sheet_style([part for part in parts if part], context.language)
 
 
 def _first_pages(patients: Sequence[RosterPatient], size: int) -> dict[str, int]:

@@ -5,6 +5,7 @@ What does not belong here: who is on the list (`call_list`).
 
 from datetime import timedelta
 
+from fullscript_pipeline.catalog import Shortage
 from fullscript_pipeline.reports.clinic_pages.clinic_queries import ProductRow
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.page_queries import LabRow
@@ -17,6 +18,12 @@ _LAB_STEPS = {
     "schedule_appointment": translatable("Ask whether the appointment is made"),
     "not_purchased": translatable("Ask whether the test is still wanted"),
     "recommended": translatable("Ask whether the test is still wanted"),
+}
+# Without and with the day.
+_SHORTAGES = {
+    "out": (translatable("Out of stock"), translatable("Out of stock since %(day)s")),
+    "discontinued": (translatable("Discontinued"), translatable("Discontinued since %(day)s")),
+    "gone": (translatable("Gone from the catalog"), translatable("Gone from the catalog since %(day)s")),
 }
 LAB_STATES_TO_ACT_ON = tuple(_LAB_STEPS)
 
@@ -40,6 +47,22 @@ def next_step(verdict: str, row: ProductRow, language: PageLanguage) -> str:
     if verdict == "late":
         return language.gettext("Ask whether they want a refill; the last pack ended %(day)s.", day=ended)
     return language.gettext("Mention the refill; the last pack ended %(day)s.", day=ended)
+
+
+def shortage_text(shortage: Shortage, language: PageLanguage) -> str:
+    """Why a product cannot be had, and since when that is known."""
+    without_day, with_day = _SHORTAGES[shortage.reason]
+    if shortage.since is None:
+        return language.gettext(without_day)
+    return language.gettext(with_day, day=language.day(shortage.since))
+
+
+def step_without_stock(shortage: Shortage, language: PageLanguage) -> str:
+    """The one next step for a product that cannot be had."""
+    reason = shortage_text(shortage, language)
+    if shortage.reason == "out":
+        return language.gettext("%(reason)s: agree to wait, or choose another.", reason=reason)
+    return language.gettext("%(reason)s: choose another.", reason=reason)
 
 
 def _step_for_not_ordered(row: ProductRow, language: PageLanguage) -> str:

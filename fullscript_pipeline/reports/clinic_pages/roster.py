@@ -5,11 +5,13 @@ What does not belong here: which list a patient is on (`call_list`, `directory`)
 
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
+from fullscript_pipeline.catalog import Shortage, end_of, load_shortages
 from fullscript_pipeline.reports import formatting, status_texts
 from fullscript_pipeline.reports.clinic_pages import clinic_queries
 from fullscript_pipeline.reports.clinic_pages.clinic_queries import ClinicPatient, ProductRow
@@ -22,12 +24,13 @@ from fullscript_pipeline.reports.store import file_id
 LONGEST_NAME, LONGEST_PRODUCT, MOST_PRACTITIONERS = 60, 40, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedProduct:
-    """A product and the verdict on it."""
+    """A product and the verdict on it; `shortage`: why what the plan recommends cannot be had, if it cannot."""
 
     verdict: Verdict
     row: ProductRow
+    shortage: Shortage | None = None
 
     @property
     def name(self) -> str | None:
@@ -40,7 +43,7 @@ class JudgedProduct:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RosterPatient:
     """A patient in a list. `sort_name`: `Stone, Mia`; `products`: the most urgent first; `page`: its file, if any."""
 
@@ -76,9 +79,8 @@ def load_roster(con: duckdb.DuckDBPyConnection, context: PageContext) -> list[Ro
     """Everybody of the clinic, in alphabetical order."""
     clinic_id = context.clinic.clinic_id
     products: dict[str, list[JudgedProduct]] = defaultdict(list)
-    for row in clinic_queries.stream_products(con, clinic_id):
-        verdict = status_texts.verdict(row.status, row.days_late, row.due_in_days, context.policy)
-        products[row.patient_id].append(JudgedProduct(verdict, row))
+    for product in _judged_products(con, context):
+        products[product.row.patient_id].append(product)
     patients = clinic_queries.load_clinic_patients(con, clinic_id)
     namesakes = Counter(_name(patient, context.language) for patient in patients)
     roster = [
@@ -91,6 +93,24 @@ def load_roster(con: duckdb.DuckDBPyConnection, context: PageContext) -> list[Ro
         for patient in patients
     ]
     return sorted(roster, key=lambda patient: patient.order)
+
+
+def _judged_products(con: duckdb.DuckDBPyConnection, context: PageContext) -> Iterator[JudgedProduct]:
+    rows = list(clinic_queries.stream_products(con, context.clinic.clinic_id))
+    shortages = load_shortages(
+        con,
+        context.clinic.region,
+        variant_ids={variant_id for row in rows for variant_id in row.variant_ids},
+        at=end_of(context.as_of, context.zone),
+        time_zone=context.zone,
+    )
+    for row in rows:
+        verdict = status_texts.verdict(row.status, row.days_late, row.due_in_days, context.policy)
+        short = [shortages[variant_id] for variant_id in row.variant_ids if variant_id in shortages]
+        # While one of several variants can be had, the patient is not stuck.
+        yield JudgedProduct(
+            verdict=verdict, row=row, shortage=short[0] if short and len(short) == len(row.variant_ids) else None
+        )
 
 
 def _roster_patient(
@@ -154,7 +174,7 @@ def _guardian(patient: ClinicPatient, context: PageContext) -> str | None:
     name = full_name(patient.guardian_first_name, patient.guardian_last_name)
     name = formatting.shorten(name or language.gettext("Unnamed guardian"), LONGEST_NAME)
     contact = _contact(patient.guardian_email, patient.guardian_mobile_number) if context.contact else None
-    return f"{name}: {contact}" if contact else name
+    return language.gettext("%(name)s: %(words)s", name=name, words=contact) if contact else name
 
 
 def _urgency(product: JudgedProduct) -> tuple[int, date, str]:

@@ -17,6 +17,6 @@ labs AS (
 )
 SELECT patient_id, practitioner_id, name, state, state_raw, since, is_since_first_pull
 FROM labs
-WHERE ($ids::VARCHAR[] IS NULL OR list_contains($ids::VARCHAR[], patient_id))
+WHERE ($ids::VARCHAR[] IS NULL OR patient_id IN (SELECT unnest($ids::VARCHAR[])))
     AND ($states::VARCHAR[] IS NULL OR list_contains($states::VARCHAR[], state))
 ORDER BY patient_id, since DESC, name

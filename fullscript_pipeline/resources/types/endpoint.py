@@ -14,7 +14,7 @@ SORTING = ("sort_by", "order_by")
 EVENT_FILTERS = ("created_at", "event_type", *SORTING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One GET. `path` is under the API base; `scope` is what the token needs (None: not documented).
 
@@ -58,7 +58,9 @@ def list_of(
 ) -> Endpoint:
     """A paginated list. `keys`: its wrapper keys, the expected one first; by default the last part of the path."""
     key = keys or (path.rsplit("/", 1)[-1],)
-    return Endpoint(name, path, "list", key, scope, restricted=restricted, filters=filters)
+    return Endpoint(
+        name=name, path=path, kind="list", wrapper_keys=key, scope=scope, restricted=restricted, filters=filters
+    )
 
 
 def nested_list(
@@ -66,9 +68,20 @@ def nested_list(
 ) -> Endpoint:
     """A list of one parent's objects, which need not be paginated."""
     key = keys or (path.rsplit("/", 1)[-1],)
-    return Endpoint(name, path, "list", key, scope, restricted=restricted, paginated=False, filters=filters)
+    return Endpoint(
+        name=name,
+        path=path,
+        kind="list",
+        wrapper_keys=key,
+        scope=scope,
+        restricted=restricted,
+        paginated=False,
+        filters=filters,
+    )
 
 
 def detail(name: str, path: str, scope: str | None, *keys: str, filters: tuple[str, ...] = ()) -> Endpoint:
     """One object by its id."""
-    return Endpoint(name, path, "detail", keys or (name,), scope, paginated=False, filters=filters)
+    return Endpoint(
+        name=name, path=path, kind="detail", wrapper_keys=keys or (name,), scope=scope, paginated=False, filters=filters
+    )

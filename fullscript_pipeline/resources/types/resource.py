@@ -32,7 +32,9 @@ class RequestEstimate:
     rule: Literal["whole list", "once", "as last time", "computed"]
     shown_as: str = ""
     forms: int = 1
-    first_each: Literal["patient", "practitioner", "product", "query"] | None = None
+    first_each: (
+        Literal["patient", "practitioner", "product", "query", "catalog value", "recommended product"] | None
+    ) = None
     first_besides: int = 0
     why: str = ""
 
@@ -78,7 +80,7 @@ class Resource:
     `partition`: what a pull of it is of, a clinic's day or a region's.
     `listing`: "whole list": the list is read to its end, and what it lacks is gone; no code is needed. "own pull": a
     function of `extraction.pulls`.
-    `read_after`: tables of `core` that are read before it.
+    `made_from`: for a table of it, the tables of `core` whose ids it is read by or whose rows it is made from.
     `child_cadence`: how often its child tables are read, where that differs.
     `has_past_days`: a range of past days can be pulled, too.
     `option`: the word in FULLSCRIPT_EXTRAS without which it is not read.
@@ -96,7 +98,7 @@ class Resource:
     listing: Listing = "own pull"
     cadence: str = DAILY
     child_cadence: str = ""
-    read_after: tuple[str, ...] = ()
+    made_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     estimate: RequestEstimate = COMPUTED
     request_rules: tuple[RequestRule, ...] = ()
     events: EventFamily | None = None

@@ -38,7 +38,7 @@ class Kind(Enum):
     LIST = "VARCHAR[]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A column. `source`: dotted paths in the record, the first that is not empty wins; "" and null are both empty.
     `objects[].key` is that key of every object of a list.
@@ -46,7 +46,7 @@ class Column:
     `sql` replaces the plain reading: an expression over `r` (the record as a struct of text, see `structure`),
     `parent_id`, `position` and the context columns (`ctx.clinic_key`, `ctx.region`, `ctx.server`).
     `strict`: a figure needs the value, and has no honest state without it: one that is there but cannot be typed sends
-    the record to quarantine. Any other is NULL then, its text stays in `extra` and its key is noted (`field_notes`).
+    the record to quarantine. Any other is NULL then, its text stays in `extra` and its key is noted (`staging`).
     `exact`: a number with more decimals than the column holds is not rounded.
     `is_id`: the text is the id of another object, and NULL where that cannot be asked for (`ids`).
     `copies`: the copies for analysts that have the column (`published`).
@@ -67,7 +67,7 @@ class Column:
 
 
 def text(name: str, *source: str) -> Column:
-    return Column(name, Kind.TEXT, source or (name,))
+    return Column(name=name, kind=Kind.TEXT, source=source or (name,))
 
 
 def reference(name: str) -> Column:
@@ -77,46 +77,46 @@ def reference(name: str) -> Column:
 
 def ident(name: str, *source: str) -> Column:
     """The id of another object, wherever it stands."""
-    return Column(name, Kind.TEXT, source or (name,), is_id=True)
+    return Column(name=name, kind=Kind.TEXT, source=source or (name,), is_id=True)
 
 
 def references(name: str) -> Column:
     """Ids of other objects: a list `<object>_ids`, those objects themselves, or a single one of them."""
     stem = name.removesuffix("_ids")
-    return Column(name, Kind.LIST, (name, f"{stem}s[].id", f"{stem}_id", f"{stem}.id"), is_id=True)
+    return Column(name=name, kind=Kind.LIST, source=(name, f"{stem}s[].id", f"{stem}_id", f"{stem}.id"), is_id=True)
 
 
 def flag(name: str, *source: str) -> Column:
-    return Column(name, Kind.FLAG, source or (name,))
+    return Column(name=name, kind=Kind.FLAG, source=source or (name,))
 
 
 def integer(name: str, *source: str, strict: bool = False) -> Column:
-    return Column(name, Kind.INTEGER, source or (name,), strict=strict)
+    return Column(name=name, kind=Kind.INTEGER, source=source or (name,), strict=strict)
 
 
 def decimal(name: str, *source: str, exact: bool = False) -> Column:
-    return Column(name, Kind.DECIMAL, source or (name,), exact=exact)
+    return Column(name=name, kind=Kind.DECIMAL, source=source or (name,), exact=exact)
 
 
 def instant(name: str, *source: str, strict: bool = False) -> Column:
-    return Column(name, Kind.INSTANT, source or (name,), strict=strict)
+    return Column(name=name, kind=Kind.INSTANT, source=source or (name,), strict=strict)
 
 
 def day(name: str, *source: str, strict: bool = False) -> Column:
     """A calendar date as written: the first ten characters of the text, never converted to another zone."""
-    return Column(name, Kind.DATE, source or (name,), strict=strict)
+    return Column(name=name, kind=Kind.DATE, source=source or (name,), strict=strict)
 
 
 def texts(name: str, *source: str) -> Column:
-    return Column(name, Kind.LIST, source or (name,))
+    return Column(name=name, kind=Kind.LIST, source=source or (name,))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Child:
     """A table filled from an array inside its parent's record, replaced whenever the parent's content changes.
 
-    Only an array that is there says what the rows are. A record without it, or with something that is no list (null, a
-    text, another object), leaves them as they are, and so does a line that cannot be read with its own.
+    Only an array that is there says what the rows are. If the record lacks it, or has something that is no list (null,
+    a text, another object), the rows stay as they are. A line that cannot be read leaves its own row as it is.
     """
 
     table: "Table"
@@ -124,7 +124,7 @@ class Child:
     parent_column: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of one kind of object.
 
@@ -172,7 +172,7 @@ class Table:
         return f"concat_ws('/', {', '.join(f'{alias}.{name}' for name in self.key)})"
 
     def came_key(self, alias: str) -> str:
-        """SQL: the same of a row that a load brought (`parent_id`, `id`)."""
+        """SQL: the same key of a row that a load brought (`parent_id`, `id`)."""
         return f"concat_ws('/', {alias}.parent_id, {alias}.id)" if len(self.key) > 1 else f"{alias}.id"
 
     def sources(self) -> Iterator[str]:

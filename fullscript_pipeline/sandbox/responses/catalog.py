@@ -1,7 +1,7 @@
 """What the endpoints of the catalog answer. What does not belong here: who may call them (`endpoints`, `routes`)."""
 
 from fullscript_pipeline.sandbox.pages import sorted_by
-from fullscript_pipeline.sandbox.responses.clinic import Call, Detail, Listing, NotFoundError, look_up
+from fullscript_pipeline.sandbox.responses.clinic import Call, Listing, NotFoundError, WrappedRecord, look_up
 from fullscript_pipeline.sandbox.world import Record
 
 # Search arguments that take several ids, written `name[]=a&name[]=b`; a product must have all of them.
@@ -11,21 +11,23 @@ MOST_SIMILAR = 12
 
 def products(call: Call) -> Listing:
     """The whole catalog of the region."""
-    return Listing("products", list(call.clinic.catalog.products.values()))
+    return Listing(key="products", rows=list(call.clinic.catalog.products.values()))
 
 
-def product(call: Call) -> Detail:
+def product(call: Call) -> WrappedRecord:
     """One product, with the calling practitioner's own dosage when there is one (the token's owner by default)."""
     record = look_up(call.clinic.catalog.products, call)
     practitioner_id = call.params.get("practitioner_id", call.user.id)
     custom = call.clinic.custom_dosages.get(record["id"]) if practitioner_id == call.clinic.owner_id else None
-    return Detail("product", {**record, "custom_dosage": custom} if custom else record)
+    return WrappedRecord(key="product", record={**record, "custom_dosage": custom} if custom else record)
 
 
-def variant(call: Call) -> Detail:
+def variant(call: Call) -> WrappedRecord:
     """One variant, with its product's id and name."""
     record, product_record = look_up(call.clinic.catalog.variants, call)
-    return Detail("variant", {**record, "product": {"id": product_record["id"], "name": product_record["name"]}})
+    return WrappedRecord(
+        key="variant", record={**record, "product": {"id": product_record["id"], "name": product_record["name"]}}
+    )
 
 
 def category_products(call: Call) -> Listing:
@@ -33,7 +35,7 @@ def category_products(call: Call) -> Listing:
     if call.ids["category_id"] not in call.clinic.categories:
         raise NotFoundError
     rows = call.clinic.in_category(call.ids["category_id"])
-    return Listing("products", sorted_by(rows, call.params, {"name": "name"}))
+    return Listing(key="products", rows=sorted_by(rows, call.params, {"name": "name"}))
 
 
 def brands(call: Call) -> Listing:
@@ -45,7 +47,7 @@ def brands(call: Call) -> Listing:
         rows = [row for row in rows if row["id"] in selling]
     if call.params.get("clinic_permitted") == "true":
         rows = [row for row in rows if row["id"] not in call.clinic.denied_brands]
-    return Listing("brands", rows)
+    return Listing(key="brands", rows=rows)
 
 
 def similar(call: Call) -> Listing:
@@ -60,7 +62,7 @@ def similar(call: Call) -> Listing:
         if purpose == topic and product_id != key
     ]
     rows.sort(key=lambda row: (-len(own & catalog.traits[row["id"]]), str(row["id"])))
-    return Listing("products", rows[:MOST_SIMILAR])
+    return Listing(key="products", rows=rows[:MOST_SIMILAR])
 
 
 def search(call: Call) -> Listing:
@@ -76,7 +78,7 @@ def search(call: Call) -> Listing:
         and brand_id in {None, row["brand"]["id"]}
         and query in f"{row['name']} {row['brand']['name']}".casefold()
     ]
-    return Listing("products", [row | {"primary_variant": _primary(row)} for row in rows])
+    return Listing(key="products", rows=[row | {"primary_variant": _primary(row)} for row in rows])
 
 
 def _on_sale(row: Record) -> bool:

@@ -6,11 +6,13 @@ and deliveries (`events`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from fullscript_pipeline.sandbox.embedding import SessionGrants
 from fullscript_pipeline.sandbox.pages import UTC_DAYS, BadParameterError, DayRule, sorted_by
 from fullscript_pipeline.sandbox.world import Record, SandboxClinic, User
 
@@ -27,7 +29,7 @@ PROTOCOL_STATES = ("active", "draft", "cancelled")
 OWNERSHIPS = ("owned", "shared", "all")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """A request that may be answered: whose it is, its arguments and the ids in its path."""
 
@@ -36,10 +38,12 @@ class Call:
     ids: dict[str, str]
     scopes: frozenset[str]
     user: User
+    base_url: str
     days: DayRule = UTC_DAYS
+    grants: SessionGrants = field(default_factory=SessionGrants)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """Rows to be paged and wrapped under `key`."""
 
@@ -47,22 +51,22 @@ class Listing:
     rows: Sequence[Record]
 
 
-@dataclass(frozen=True)
-class Detail:
+@dataclass(frozen=True, kw_only=True)
+class WrappedRecord:
     """One record to be wrapped under `key`."""
 
     key: str
     record: Record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bare:
     """An answer without a wrapper."""
 
     record: Record
 
 
-Answer = Callable[[Call], Listing | Detail | Bare]
+Answer = Callable[[Call], Listing | WrappedRecord | Bare]
 Rows = Callable[[SandboxClinic], dict[str, Record]]
 
 
@@ -76,12 +80,12 @@ class MissingScopeError(Exception):
 
 def list_every(key: str, rows: Rows) -> Answer:
     """Lists all of a kind, wrapped under `key`."""
-    return lambda call: Listing(key, list(rows(call.clinic).values()))
+    return lambda call: Listing(key=key, rows=list(rows(call.clinic).values()))
 
 
 def find_by_id(key: str, rows: Rows) -> Answer:
-    """Looks up one of a kind by the path's `id`, wrapped under `key`."""
-    return lambda call: Detail(key, look_up(rows(call.clinic), call))
+    """Returns the record with the path's `id`, wrapped under `key`."""
+    return lambda call: WrappedRecord(key=key, record=look_up(rows(call.clinic), call))
 
 
 def list_terms(kind: str) -> Answer:
@@ -108,9 +112,9 @@ def read_choice(call: Call, name: str, default: str, allowed: Sequence[str]) -> 
     return word
 
 
-def clinic(call: Call) -> Detail:
+def clinic(call: Call) -> WrappedRecord:
     """The token's clinic."""
-    return Detail("clinic", call.clinic.info)
+    return WrappedRecord(key="clinic", record=call.clinic.info)
 
 
 def metadata(call: Call) -> Listing:
@@ -130,13 +134,13 @@ def metadata(call: Call) -> Listing:
         if kind in {"", name} and row["metadata"]
     ]
     metadata_id = call.params.get("id")
-    return Listing("metadata", [row for row in rows if metadata_id is None or row["id"] == metadata_id])
+    return Listing(key="metadata", rows=[row for row in rows if metadata_id is None or row["id"] == metadata_id])
 
 
 def fullscript_protocols(call: Call) -> Listing:
     """Fullscript's own protocols."""
     rows = list(call.clinic.catalog.protocols.values())
-    return Listing("protocols", sorted_by(rows, call.params, {"name": "name"}))
+    return Listing(key="protocols", rows=sorted_by(rows, call.params, {"name": "name"}))
 
 
 def practitioner_protocols(call: Call) -> Listing:
@@ -151,39 +155,45 @@ def practitioner_protocols(call: Call) -> Listing:
     ]
     chosen = [row for row in rows if state in {"", row["current_state"]}]
     keys = {"name": "name", "current_state": "current_state"}
-    return Listing("protocols", sorted_by(chosen, call.params, keys))
+    return Listing(key="protocols", rows=sorted_by(chosen, call.params, keys))
 
 
-def protocol(call: Call) -> Detail:
+def protocol(call: Call) -> WrappedRecord:
     """One protocol, Fullscript's or a practitioner's."""
     theirs = {key: stored.record for key, stored in call.clinic.protocols.items()}
-    return Detail("protocol", look_up(theirs | call.clinic.catalog.protocols, call))
+    return WrappedRecord(key="protocol", record=look_up(theirs | call.clinic.catalog.protocols, call))
 
 
 def templates(call: Call) -> Listing:
     """Protocols by the name they had before: those that belong to the practitioner."""
     who = _practitioner_id(call)
-    return Listing("templates", [stored.record for stored in call.clinic.protocols.values() if stored.owner_id == who])
+    return Listing(
+        key="templates", rows=[stored.record for stored in call.clinic.protocols.values() if stored.owner_id == who]
+    )
 
 
-def template(call: Call) -> Detail:
+def template(call: Call) -> WrappedRecord:
     """One template."""
-    return Detail("template", look_up({key: stored.record for key, stored in call.clinic.protocols.items()}, call))
+    return WrappedRecord(
+        key="template", record=look_up({key: stored.record for key, stored in call.clinic.protocols.items()}, call)
+    )
 
 
 def practitioner_resources(call: Call) -> Listing:
     """The documents of a practitioner."""
-    return Listing("resources", call.clinic.resources[_practitioner_id(call)])
+    return Listing(key="resources", rows=call.clinic.resources[_practitioner_id(call)])
 
 
-def practitioner_resource(call: Call) -> Detail:
+def practitioner_resource(call: Call) -> WrappedRecord:
     """One document of a practitioner."""
-    return Detail("resource", look_up({row["id"]: row for row in call.clinic.resources[_practitioner_id(call)]}, call))
+    return WrappedRecord(
+        key="resource", record=look_up({row["id"]: row for row in call.clinic.resources[_practitioner_id(call)]}, call)
+    )
 
 
 def new_plan_link(call: Call) -> Bare:
     """A link to write a plan for anybody."""
-    return Bare({"redirect_url": link(call.clinic, "new")})
+    return Bare(record={"redirect_url": link(call, "new")})
 
 
 def plan_link(call: Call) -> Bare:
@@ -191,12 +201,13 @@ def plan_link(call: Call) -> Bare:
     page = read_choice(call, "entrypoint", "catalog", ("catalog", "labs"))
     if look_up(call.clinic.plans, call).record["state"] == "cancelled":
         raise NotFoundError
-    return Bare({"redirect_url": link(call.clinic, f"{call.ids['id']}/{page}")})
+    return Bare(record={"redirect_url": link(call, f"{call.ids['id']}/{page}")})
 
 
-def link(here: SandboxClinic, what: str) -> str:
-    """A sign-in link into the app of this world's Fullscript."""
-    return f"https://{here.slug}.example/dynamic/treatment_plans/{what}"
+def link(call: Call, what: str) -> str:
+    """A sign-in link of this user into the app of this world's Fullscript; it opens a page (`plan_pages`)."""
+    who = urlencode({"user_type": call.user.type, "user_id": call.user.id})
+    return f"{call.base_url}/{call.clinic.server}/dynamic/treatment_plans/{what}?{who}"
 
 
 def _practitioner_id(call: Call) -> str:

@@ -9,9 +9,9 @@ from fullscript_pipeline.sandbox.responses.clinic import (
     PLANS,
     Answer,
     Call,
-    Detail,
     Listing,
     MissingScopeError,
+    WrappedRecord,
     look_up,
     read_choice,
 )
@@ -43,17 +43,17 @@ def events(prefix: str, *, typed: bool = True) -> Answer:
             listed = [event for event in listed if event.type == kind]
         if accepts := day_filter(call.params, "created_at", call.days):
             listed = [event for event in listed if accepts(event.at.astimezone(call.days.zone).date())]
-        return Listing("events", sorted_by([event.row for event in listed], call.params, keys))
+        return Listing(key="events", rows=sorted_by([event.row for event in listed], call.params, keys))
 
     return answer
 
 
-def event(call: Call) -> Detail:
+def event(call: Call) -> WrappedRecord:
     """One event with its data; requires the scope of the object it is about."""
     stored = look_up(call.clinic.events, call)
     if (scope := scope_of(stored.type)) not in call.scopes:
         raise MissingScopeError(scope)
-    return Detail("event", {**stored.row, "data": stored.data})
+    return WrappedRecord(key="event", record={**stored.row, "data": stored.data})
 
 
 def deliveries(call: Call) -> Listing:
@@ -71,4 +71,4 @@ def deliveries(call: Call) -> Listing:
         for row in rows
         if row["event_id"] in stored
     ]
-    return Listing("webhook_deliveries", sorted_by(shown, params, DELIVERY_KEYS))
+    return Listing(key="webhook_deliveries", rows=sorted_by(shown, params, DELIVERY_KEYS))

@@ -8,9 +8,9 @@ from fullscript_pipeline.sandbox.responses.clinic import (
     PATIENTS,
     PLANS,
     Call,
-    Detail,
     Listing,
     NotFoundError,
+    WrappedRecord,
     look_up,
     read_choice,
 )
@@ -28,45 +28,45 @@ PLAN_KEYS = {"created_at": "created_at", "updated_at": "updated_at"}
 
 def patients(call: Call) -> Listing:
     """Everybody, or dependents or guardians only."""
-    return Listing("patients", _of_type(call, read_choice(call, "patient_type", "all", PATIENT_TYPES)))
+    return Listing(key="patients", rows=_of_type(call, read_choice(call, "patient_type", "all", PATIENT_TYPES)))
 
 
 def search(call: Call) -> Listing:
     """Patients whose names or e-mail hold the query; without a type, to the letter, those who have no dependents."""
     query = call.params.get("query", "").casefold().strip()
     kind = read_choice(call, "patient_type", "", ("", *PATIENT_TYPES))
-    return Listing("patients", [row for row in _of_type(call, kind) if query in _searched(row)])
+    return Listing(key="patients", rows=[row for row in _of_type(call, kind) if query in _searched(row)])
 
 
-def patient(call: Call) -> Detail:
+def patient(call: Call) -> WrappedRecord:
     """One patient."""
-    return Detail("patient", look_up(call.clinic.patients, call).record)
+    return WrappedRecord(key="patient", record=look_up(call.clinic.patients, call).record)
 
 
 def dependents(call: Call) -> Listing:
     """The dependents of a patient."""
     guardian = _patient_id(call)
     rows = [patient.record for patient in call.clinic.patients.values()]
-    return Listing("patients", [row for row in rows if row["guardian_patient_id"] == guardian])
+    return Listing(key="patients", rows=[row for row in rows if row["guardian_patient_id"] == guardian])
 
 
 def patient_addresses(call: Call) -> Listing:
     """A patient's addresses."""
-    return Listing("addresses", addresses(call.clinic, call.clinic.patients[_patient_id(call)]))
+    return Listing(key="addresses", rows=addresses(call.clinic, call.clinic.patients[_patient_id(call)]))
 
 
 def patient_plans(call: Call) -> Listing:
     """A patient's plans, whole; a plan made in the app needs a scope of its own."""
     rows = [plan.record for plan in call.clinic.plans_of[_patient_id(call)] if _readable(call, plan.record)]
-    return Listing("treatment_plans", sorted_by(rows, call.params, PLAN_KEYS))
+    return Listing(key="treatment_plans", rows=sorted_by(rows, call.params, PLAN_KEYS))
 
 
-def plan(call: Call) -> Detail:
+def plan(call: Call) -> WrappedRecord:
     """One plan."""
     record = look_up(call.clinic.plans, call).record
     if not _readable(call, record):
         raise NotFoundError
-    return Detail("treatment_plan", record)
+    return WrappedRecord(key="treatment_plan", record=record)
 
 
 def orders(call: Call) -> Listing:
@@ -81,13 +81,13 @@ def orders(call: Call) -> Listing:
         rows = [row for row in rows if plan_id in row["treatment_plan_ids"]]
     if accepts := day_filter(params, "completed_at", call.days):
         rows = [row for row in rows if accepts(call.days.day_of(row["completed_at"]))]
-    return Listing("orders", sorted_by(rows, params, ORDER_KEYS))
+    return Listing(key="orders", rows=sorted_by(rows, params, ORDER_KEYS))
 
 
 def patient_orders(call: Call) -> Listing:
     """A patient's orders."""
     patient_id = _patient_id(call)
-    return Listing("orders", [row for row in call.clinic.orders.values() if row["patient_id"] == patient_id])
+    return Listing(key="orders", rows=[row for row in call.clinic.orders.values() if row["patient_id"] == patient_id])
 
 
 def lab_orders(call: Call) -> Listing:
@@ -96,19 +96,19 @@ def lab_orders(call: Call) -> Listing:
         raise NotFoundError
     patient_id = call.params.get("patient_id")
     rows = [lab.row for lab in call.clinic.labs.values()]
-    return Listing("orders", [row for row in rows if patient_id is None or row["patient_id"] == patient_id])
+    return Listing(key="orders", rows=[row for row in rows if patient_id is None or row["patient_id"] == patient_id])
 
 
-def lab_order(call: Call) -> Detail:
+def lab_order(call: Call) -> WrappedRecord:
     """One lab order with its tests and results."""
     lab = look_up(call.clinic.labs, call)
-    return Detail("order", {**lab.row, "tests": lab.tests, "results": lab.results})
+    return WrappedRecord(key="order", record={**lab.row, "tests": lab.tests, "results": lab.results})
 
 
-def lab_test(call: Call) -> Detail:
+def lab_test(call: Call) -> WrappedRecord:
     """One test of a lab order."""
     tests = {test["id"]: test for lab in call.clinic.labs.values() for test in lab.tests}
-    return Detail("test", look_up(tests, call))
+    return WrappedRecord(key="test", record=look_up(tests, call))
 
 
 def _of_type(call: Call, kind: str) -> Sequence[Record]:

@@ -17,7 +17,7 @@ from fullscript_pipeline.state.secret_cipher import Keyring
 _CODE_LENGTH = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditHead:
     """The last entry of a chain at some moment. Stored elsewhere, it proves what the log held then."""
 
@@ -34,12 +34,12 @@ class AuditHead:
         chain, number, code = [*text.strip().split(":"), "", ""][:3]
         if not (chain and number.isascii() and number.isdigit() and len(code) == _CODE_LENGTH):
             raise UsageError(f"{text[:100]!r} is no head of an audit log; write it as CHAIN:NUMBER:CODE.")
-        return cls(chain, int(number), code)
+        return cls(chain=chain, number=int(number), code=code)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chain:
-    """A chain of entries. `head` is None if the stored one was not written as the head of this chain."""
+    """A chain of entries. `head` is None if the stored head does not belong to this chain."""
 
     name: str
     key: bytes
@@ -49,7 +49,7 @@ class Chain:
     def new(cls) -> Self:
         """Makes a chain without entries."""
         name = secrets.token_hex(4)
-        return cls(name, secrets.token_bytes(32), AuditHead(name, 0, ""))
+        return cls(name=name, key=secrets.token_bytes(32), head=AuditHead(chain=name, number=0, code=""))
 
     @classmethod
     def opened(cls, keyring: Keyring, name: str, sealed_key: str, sealed_head: str) -> Self:
@@ -62,7 +62,8 @@ class Chain:
             )
         # A plain head next to a sealed key was not written by us.
         is_ours = keyring.is_sealed(sealed_head) or not keyring.is_sealed(sealed_key)
-        return cls(name, bytes.fromhex(key), _opened_head(keyring, name, sealed_head) if is_ours else None)
+        head = _opened_head(keyring, name, sealed_head) if is_ours else None
+        return cls(name=name, key=bytes.fromhex(key), head=head)
 
     def sealed_key(self, keyring: Keyring) -> str:
         return keyring.seal(f"audit key|{self.name}|{self.key.hex()}", AUDIT_KEY.at(self.name))
@@ -85,7 +86,7 @@ def _opened_head(keyring: Keyring, name: str, sealed: str) -> AuditHead | None:
     except ConfigurationError:
         return None
     number, _, code = (content or "").partition(":")
-    return AuditHead(name, int(number), code) if number.isdigit() else None
+    return AuditHead(chain=name, number=int(number), code=code) if number.isdigit() else None
 
 
 def _content(opened: str, purpose: str, chain: str) -> str | None:

@@ -3,19 +3,23 @@
 An entry is a JSON text with its number, its chain and the code of the entry before it; its own code is an HMAC with the
 chain's key. Key and head are sealed with the installation's key, so without it nobody can add an entry or shorten the
 log undetected. A chain begins with the store, and a new one after a restore, because two installations must not
-continue the same chain. What does not belong here: checking a log (`verification`), which commands are recorded
+continue the same chain. Who acts is the user of the operating system: environment variables are not used, because
+anybody can set them. What does not belong here: checking a log (`verification`), which commands are recorded
 (`cli.audited`), the log as a part of the store (`log`).
 """
 
+import getpass
 import json
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.state.audit.actor import acting_user
 from fullscript_pipeline.state.audit.chain import AuditHead, Chain
 from fullscript_pipeline.state.schema import MIGRATIONS, audit_chains, audit_log
 from fullscript_pipeline.state.secret_cipher import Keyring
@@ -28,9 +32,12 @@ BEGUN = "begun"
 # The reason of a chain that begins although the one before should have continued: a sign of damage.
 LOST = "the log before could not be continued"
 FORMER_LOG_UNREADABLE = "the log of the store it replaced could not be read"
+# The user who signed in, which `sudo` and `su` leave as it is (Linux).
+_LOGIN = Path("/proc/self/loginuid")
+_NOBODY = 2**32 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditEntry:
     """An entry as it was written. `code` is what the row holds, valid or not."""
 
@@ -43,7 +50,7 @@ class AuditEntry:
     @property
     def head(self) -> AuditHead:
         """The head of the chain after this entry was added."""
-        return AuditHead(self.chain, self.number, self.code)
+        return AuditHead(chain=self.chain, number=self.number, code=self.code)
 
 
 class AuditChains:
@@ -71,7 +78,7 @@ class AuditChains:
         connection.execute(insert(audit_chains).values(chain=chain.name, **values))
         before = [str(head) for head in heads if head]
         first = self.append(connection, chain, BEGUN, {"because": reason, "after": before})
-        return Chain(chain.name, chain.key, first.head)
+        return Chain(name=chain.name, key=chain.key, head=first.head)
 
     def append(self, connection: Connection, chain: Chain, event: str, fields: Mapping[str, Any]) -> AuditEntry:
         number, previous = self._end_of(connection, chain)
@@ -98,7 +105,7 @@ class AuditChains:
 
         Those of the head, so that removed entries leave a gap; those of the last row if an older head was put back.
         """
-        head = chain.head or AuditHead(chain.name, 0, "")
+        head = chain.head or AuditHead(chain=chain.name, number=0, code="")
         own = select(audit_log).where(audit_log.c.chain == chain.name)
         last = connection.execute(own.order_by(audit_log.c.number.desc()).limit(1)).first()
         return (last.number, last.code) if last is not None and last.number > head.number else (head.number, head.code)
@@ -124,3 +131,24 @@ def entry_of(row: Row[Any]) -> AuditEntry | None:
         if isinstance(fields, dict)
         else None
     )
+
+
+def acting_user() -> dict[str, str]:
+    """Returns `user` and `host`; also `login` if another user signed in (sudo)."""
+    actor = {"user": _name(os.getuid()) if hasattr(os, "getuid") else getpass.getuser(), "host": socket.gethostname()}
+    try:
+        login = int(_LOGIN.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        login = _NOBODY
+    if login not in {_NOBODY, os.getuid() if hasattr(os, "getuid") else _NOBODY}:
+        actor["login"] = _name(login)
+    return actor
+
+
+def _name(number: int) -> str:
+    try:
+        import pwd  # noqa: PLC0415 - not on every system
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):  # a container may have no user names
+        return f"uid {number}"

@@ -71,7 +71,7 @@ def _damaged_entries(chain: Chain, entries: Sequence[tuple[int, AuditEntry | Non
         yield f"the head of chain {chain.name} was changed: entries may be missing at its end"
     elif chain.head.number >= expected:
         yield _missing(chain, expected, chain.head.number)
-    elif chain.head != AuditHead(chain.name, expected - 1, previous):
+    elif chain.head != AuditHead(chain=chain.name, number=expected - 1, code=previous):
         yield f"the head of chain {chain.name} is not that of its last entry"
 
 

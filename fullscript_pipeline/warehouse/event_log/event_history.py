@@ -25,10 +25,10 @@ _READ_AGAIN = tuple(family for family in EVENT_FAMILIES if family.name)
 # When each present object of a clinic was last read.
 _READ_AT = """SELECT s.{key}, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.clinic_id = s.clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete)
-FROM core.{table} s, ctx WHERE s.clinic_id = ctx.clinic_id AND s.removed_at IS NULL AND s.{key} IN ?"""
-_PLANS_READ_AT = """SELECT s.treatment_plan_id, r.plans_read_at FROM core.treatment_plans s JOIN ctx USING (clinic_id)
+FROM core.{table} s, ctx WHERE s.clinic_id = getvariable('ctx').clinic_id AND s.removed_at IS NULL AND s.{key} IN ?"""
+_PLANS_READ_AT = """SELECT s.treatment_plan_id, r.plans_read_at FROM core.treatment_plans s
 JOIN ops.patient_reads r ON r.clinic_id = s.clinic_id AND r.patient_id = s.patient_id
-WHERE s.removed_at IS NULL AND s.treatment_plan_id IN ?"""
+WHERE s.clinic_id = getvariable('ctx').clinic_id AND s.removed_at IS NULL AND s.treatment_plan_id IN ?"""
 _PRODUCTS_READ_AT = """SELECT s.product_id, (SELECT max(p.observed_at) FROM ops.pulls p WHERE p.region = s.region
     AND p.resource IN ('products', 'products_by_id') AND p.outcome = 'loaded')
 FROM core.products s, ctx WHERE s.region = ctx.region AND s.removed_at IS NULL AND s.product_id IN ?"""
@@ -36,10 +36,11 @@ _LISTED_AT = {
     "products": """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.region = ctx.region AND p.outcome = 'loaded'
         AND p.resource IN ('products', 'products_by_id')""",
     "treatment_plans": """SELECT if(count(*) FILTER (r.plans_read_at IS NULL) = 0, min(r.plans_read_at), NULL)
-        FROM ctx JOIN core.patients p USING (clinic_id) LEFT JOIN ops.patient_reads r
-            ON r.clinic_id = p.clinic_id AND r.patient_id = p.patient_id WHERE p.removed_at IS NULL""",
+        FROM core.patients p LEFT JOIN ops.patient_reads r
+            ON r.clinic_id = p.clinic_id AND r.patient_id = p.patient_id
+        WHERE p.clinic_id = getvariable('ctx').clinic_id AND p.removed_at IS NULL""",
 }
-_CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.clinic_id = ctx.clinic_id
+_CLINIC_LISTED_AT = """SELECT max(p.observed_at) FROM ops.pulls p, ctx WHERE p.clinic_id = getvariable('ctx').clinic_id
     AND p.resource = '{table}' AND p.outcome = 'loaded' AND p.complete"""
 
 
@@ -94,8 +95,8 @@ def refuse_unavailable(con: duckdb.DuckDBPyConnection, clinic_id: str) -> None:
 def _pending_events(con: duckdb.DuckDBPyConnection) -> list[PendingEvent]:
     rows = con.execute(
         "SELECT e.event_id, e.clinic_id, e.event_type, e.resource_id, coalesce(e.created_at, e.observed_at), "
-        f"{VARIANTS} FROM core.events e, ctx WHERE e.processed_at IS NULL AND e.outcome IS NULL "
-        "AND coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
+        f"{VARIANTS} FROM core.events e WHERE e.processed_at IS NULL AND e.outcome IS NULL "
+        "AND (e.clinic_id IS NULL OR e.clinic_id = getvariable('ctx').clinic_id)"
     ).fetchall()
     return [PendingEvent(*row) for row in rows]
 

@@ -27,10 +27,12 @@ READABLE_AFTER = timedelta(days=1)
 CLOCKS_DIFFER = timedelta(minutes=10)
 # With more events than this, a list is read instead of single objects, where there is one.
 MANY = 100
+# Events of the pull's clinic, and those that name none. Constants let DuckDB skip other clinics' rows.
+_OURS = "(e.clinic_id IS NULL OR e.clinic_id = getvariable('ctx').clinic_id)"
 _TABLES = frozenset(family.table for family in EVENT_FAMILIES if family.name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proof:
     """What a load proves about events. None of its records was read before `read_since`.
 
@@ -82,9 +84,8 @@ class _State(NamedTuple):
 def reopen_events(con: duckdb.DuckDBPyConnection, event_ids: Iterable[str], moment: datetime) -> None:
     """Clears the outcome of these events: their objects must be read after `moment`."""
     con.execute(
-        "UPDATE core.events SET processed_at = NULL, outcome = NULL, last_try_at = ? "
-        "FROM ctx WHERE event_id IN (SELECT unnest(?::VARCHAR[])) AND coalesce(core.events.clinic_id, ctx.clinic_id) "
-        "IS NOT DISTINCT FROM ctx.clinic_id",
+        "UPDATE core.events e SET processed_at = NULL, outcome = NULL, last_try_at = ? "
+        f"WHERE event_id IN (SELECT unnest(?::VARCHAR[])) AND {_OURS}",
         [moment, list(event_ids)],
     )
 
@@ -148,15 +149,14 @@ def record_outcomes(con: duckdb.DuckDBPyConnection, answered: Sequence[tuple[str
 
 def _pending_events(con: duckdb.DuckDBPyConnection, table: Table, read_since: datetime) -> list[PendingEvent]:
     """Events of this scope without an outcome that were opened before the reading began."""
-    ours = "coalesce(e.clinic_id, ctx.clinic_id) IS NOT DISTINCT FROM ctx.clinic_id"
+    ours = _OURS
     if table.scope == "region":
         ours = (
-            "(e.clinic_id IS NULL OR e.clinic_id IS NOT DISTINCT FROM ctx.clinic_id OR e.clinic_id IN "
-            "(SELECT clinic_id FROM core.clinics WHERE region = ctx.region))"
+            f"({_OURS} OR e.clinic_id IN (SELECT clinic_id FROM core.clinics WHERE region = getvariable('ctx').region))"
         )
     rows = con.execute(
         "SELECT e.event_id, e.clinic_id, e.event_type, e.resource_id, coalesce(e.created_at, e.observed_at), "
-        f"{VARIANTS} FROM core.events e, ctx WHERE e.processed_at IS NULL "
+        f"{VARIANTS} FROM core.events e WHERE e.processed_at IS NULL "
         f"AND coalesce(e.last_try_at, e.observed_at) <= ? AND {ours}",
         [read_since],
     ).fetchall()
@@ -195,7 +195,7 @@ def _states(con: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[str]) ->
             coalesce(s.removed_at = ctx.observed_at, false)
         FROM (SELECT DISTINCT unnest(?::VARCHAR[]) AS id) w CROSS JOIN ctx LEFT JOIN newest n ON n.id = w.id
         JOIN {table.stored_in} s ON s.{table.key[-1]} = w.id
-            AND s.{table.scope_column} IS NOT DISTINCT FROM ctx.{table.scope_column}{latest}""",
+            AND s.{table.scope_column} IS NOT DISTINCT FROM getvariable('ctx').{table.scope_column}{latest}""",
         [list(ids)],
     ).fetchall()
     return {row[0]: _State(*row) for row in rows}

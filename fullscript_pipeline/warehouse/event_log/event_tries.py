@@ -44,8 +44,9 @@ def stored_outcomes(
     rows = con.execute(
         """SELECT e.event_id, e.outcome, e.last_try_at, e.resource_id, EXISTS (SELECT 1 FROM ops.quarantine q
             WHERE q.clinic_id = ? AND q.record_id = e.resource_id AND q.resolved_at IS NULL)
-        FROM core.events e WHERE coalesce(e.clinic_id, ?) = ? AND e.event_id IN (SELECT unnest(?::VARCHAR[]))""",
-        [clinic_id, clinic_id, clinic_id, list(event_ids)],
+        FROM core.events e WHERE (e.clinic_id = ? OR e.clinic_id IS NULL)
+            AND e.event_id IN (SELECT unnest(?::VARCHAR[]))""",
+        [clinic_id, clinic_id, list(event_ids)],
     ).fetchall()
     return {row[0]: StoredOutcome(*row) for row in rows}
 

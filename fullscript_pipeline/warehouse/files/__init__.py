@@ -3,12 +3,13 @@
 from fullscript_pipeline.warehouse.files import reencryption
 from fullscript_pipeline.warehouse.files.file_copies import copy_file, copy_private, replace_with, vacuum
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
-from fullscript_pipeline.warehouse.files.landing_retention import tidy_landing
+from fullscript_pipeline.warehouse.files.landing_retention import Tidied, tidy_landing
 
 __all__ = [
     "FINISHED",
     "FrameFile",
     "LandingDamage",
+    "Tidied",
     "copy_file",
     "copy_private",
     "reencryption",

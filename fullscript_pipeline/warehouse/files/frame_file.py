@@ -16,7 +16,7 @@ import orjson
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, Gap, compress_text
+from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, Gap
 from fullscript_pipeline.warehouse.landing import Line, Request, Size, parse_lines, parse_request
 
 FINISHED = ".frames"
@@ -52,10 +52,9 @@ class FrameFile:
 
     def append(self, request: Request, lines: Sequence[bytes]) -> None:
         """Writes one frame and syncs it, so that it survives a crash. Raises DiskTrouble, and leaves no part then."""
-        head = orjson.dumps({"frame": request})
-        payload = compress_text(b"\n".join((head, *lines)))
+        text = b"\n".join((orjson.dumps({"frame": request}), *lines))
         with self._lock:
-            self._append(payload)
+            self._append(text)
             self.appended += 1
             self.appended_pages += request.total_count is not None or request.records != 1
             self.size = self.size.plus(lines)
@@ -64,7 +63,7 @@ class FrameFile:
         """Appends the closing frame, if anything was landed. From then on, a missing part is damage."""
         if self.path.exists():
             with self._lock:
-                self._append(compress_text(b""), is_closing=True)
+                self._append(b"", is_closing=True)
 
     def finish(self) -> None:
         """Closes the file and renames it to `.frames`."""
@@ -124,10 +123,10 @@ class FrameFile:
             os.truncate(self.path, torn)
         self._written = frame_count
 
-    def _append(self, payload: bytes, *, is_closing: bool = False) -> None:
+    def _append(self, text: bytes, *, is_closing: bool = False) -> None:
         if self._written is None:
             self._written = sum(isinstance(piece, Frame) for piece in self._pieces())
-        self._write(self._format.seal(payload, self._written + 1, is_closing=is_closing))
+        self._write(self._format.seal_text(text, self._written + 1, is_closing=is_closing))
         self._written += 1
 
     def _pieces(self) -> Iterator[Frame | Gap]:

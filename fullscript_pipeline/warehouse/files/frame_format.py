@@ -35,7 +35,7 @@ MAX_TEXT_BYTES = 2 * MAX_BYTES
 _LEVEL = 1  # smaller and twice as fast as 3 on pages of records
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Frame:
     """A complete frame. `number` is None in frames of earlier versions; `payload` is the compressed text."""
 
@@ -47,7 +47,7 @@ class Frame:
     payload: bytes = b""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """Bytes that are not a frame, from `start` to `end`, where the next frame begins (None: no frame follows)."""
 
@@ -55,7 +55,7 @@ class Gap:
     end: int | None
 
 
-def compress_text(text: bytes) -> bytes:
+def _compressed(text: bytes) -> bytes:
     """Compresses the text, with a checksum. Raises ServiceUnavailable for a text that is too large to be read back."""
     if len(text) > MAX_TEXT_BYTES:
         raise ServiceUnavailable(
@@ -74,8 +74,12 @@ class FrameFormat:
         self._key = int.from_bytes(_derived(encryption_key, "landing key", 8)) if encryption_key else 0
         self._place = "/".join((*place.parent.parts[-3:], place.stem)).encode()
 
+    def seal_text(self, text: bytes, number: int, *, is_closing: bool = False) -> bytes:
+        """Returns the bytes of a frame with this text. Raises ServiceUnavailable for a text that is too large."""
+        return self.seal(_compressed(text), number, is_closing=is_closing)
+
     def seal(self, payload: bytes, number: int, *, is_closing: bool = False) -> bytes:
-        """Returns the bytes of a frame. `payload`: a text after `compress_text`."""
+        """Returns the bytes of a frame. `payload`: a text compressed."""
         flags = (_ENCRYPTED if self._cipher else 0) | (_CLOSING if is_closing else 0)
         length = len(payload) + (_NONCE + _TAG if self._cipher else 0)
         header = _HEADER.pack(_MAGIC, flags, length, number, self._key)
@@ -95,7 +99,7 @@ class FrameFormat:
                     following = self._next_frame(file, at + 1)
                     if following is None and not opened and self._may_be_another_key(file):
                         raise _another_key(file.name, or_damaged=True)
-                    yield Gap(at, following)
+                    yield Gap(start=at, end=following)
                     if following is None:
                         return
                     at = following
@@ -154,7 +158,11 @@ class FrameFormat:
         opened = self._opened(payload, bool(flags), header)
         if opened is not None and self._cipher and not flags:
             raise _not_sealed(file.name, at)
-        return None if opened is None else Frame(at, at + len(header) + length, opened[1], payload=opened[0])
+        return (
+            None
+            if opened is None
+            else Frame(start=at, end=at + len(header) + length, text=opened[1], payload=opened[0])
+        )
 
     def _may_be_another_key(self, file: BinaryIO) -> bool:
         """Whether the file begins like a sealed file of an earlier version, which does not name its key."""

@@ -4,13 +4,14 @@ Core can be rebuilt from landed pages without new requests, and they prove what 
 ones. What does not belong here: pages kept of earlier days (`reports.kept`).
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tidied:
     """The files that were removed, or would be."""
 
@@ -18,16 +19,25 @@ class Tidied:
     bytes: int = 0
 
 
-def tidy_landing(landing_dir: Path, keep_days: int, today: date, *, only_look: bool = False) -> Tidied:
+def tidy_landing(
+    landing_dir: Path,
+    keep_days: int,
+    today: date,
+    *,
+    kept: Collection[tuple[str, str]] = (),
+    only_look: bool = False,
+) -> Tidied:
     """Removes the landed pages of days before the last `keep_days`; 0 keeps all of them.
 
+    `kept`: clinics or regions, each with a day (like 2026-11-22) whose pages stay.
     Files of interrupted pulls are removed too: no pull resumes them after so long (`extraction.claims`).
     """
     files = size = 0
     if not keep_days:
         return Tidied()
     for folder in landing_dir.glob("*/*/*"):
-        if not _is_before(folder, today - timedelta(days=keep_days)):
+        is_old = _is_before(folder, today - timedelta(days=keep_days))
+        if not is_old or (folder.parent.name, folder.name) in kept:
             continue
         for path in folder.iterdir():
             files, size = files + 1, size + path.stat().st_size
@@ -36,7 +46,7 @@ def tidy_landing(landing_dir: Path, keep_days: int, today: date, *, only_look: b
         if not only_look:
             with suppress(OSError):  # a file was added meanwhile
                 folder.rmdir()
-    return Tidied(files, size)
+    return Tidied(files=files, bytes=size)
 
 
 def _is_before(folder: Path, first: date) -> bool:

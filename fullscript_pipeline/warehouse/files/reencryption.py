@@ -18,7 +18,7 @@ from fullscript_pipeline.encryption import sync_folder
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
-from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, compress_text
+from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat
 
 REKEYING = ".rekeying"
 Keys = Sequence[str | None]
@@ -78,8 +78,8 @@ def _write_frames(path: Path, source: FrameFormat, temporary: Path, target: Fram
             file.write(target.seal(piece.payload, number, is_closing=is_closed))
             _hash_frame(content, piece)
         if path.suffix == FINISHED and not is_closed:  # from a version that wrote no closing frame
-            closing = Frame(0, 0, b"", number + 1, is_closing=True)
-            file.write(target.seal(compress_text(b""), closing.number or 0, is_closing=True))
+            closing = Frame(start=0, end=0, text=b"", number=number + 1, is_closing=True)
+            file.write(target.seal_text(b"", closing.number or 0, is_closing=True))
             _hash_frame(content, closing)
         file.flush()
         os.fsync(file.fileno())

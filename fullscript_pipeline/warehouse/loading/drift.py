@@ -10,15 +10,16 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from fullscript_pipeline.typed_rows import typed_row
 from fullscript_pipeline.warehouse.loading.load_context import Context
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """A difference.
 
     `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type; untyped or rounded (then
-    `object` is a table, see `field_notes`).
+    `object` is a table, see `staging`).
     """
 
     clinic_id: str | None
@@ -54,7 +55,7 @@ def listed(con: duckdb.DuckDBPyConnection) -> list[Drift]:
         """SELECT clinic_id, region, object, what, detail, seen_at, coalesce(last_seen_at, seen_at), coalesce(times, 1)
         FROM ops.drift ORDER BY seen_at DESC, object, what, detail, clinic_id"""
     ).fetchall()
-    return [Drift(*row) for row in rows]
+    return [typed_row(Drift, row) for row in rows]
 
 
 def new_since(con: duckdb.DuckDBPyConnection, within: timedelta) -> list[Drift]:

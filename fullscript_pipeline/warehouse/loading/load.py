@@ -16,7 +16,6 @@ from fullscript_pipeline.warehouse.landing import Line, Size
 from fullscript_pipeline.warehouse.loading import (
     children,
     double_versions,
-    field_notes,
     mass_deletion_guard,
     merge,
     quarantine,
@@ -73,20 +72,12 @@ def _load(
     gone: Sequence[str],
     listed: Collection[str] | None,
 ) -> Counts:
-    staging.set_context(con, context)
-    field_notes.begin(con)
+    _stage_keys(con, table, lines)
+    staging.begin_load(con, context)
     double_versions.repair_versions(con, table)
     visibility = reader_views.register_view(con, table, context)
-    _stage_keys(con, table, lines)
     diff = merge.diff_hashes(con, table)
-    bad, bad_lines = merge.Quarantined(0, 0), 0
-    if diff.records:
-        _load_staging(con, table, _batches(lines, diff.selected))
-        field_notes.record_untyped(con, table, "incoming")
-        shared_children.keep_parents(con, table)
-        bad = merge.merge_staging(con, table)
-        bad_lines = children.merge(con, table)
-        valid_time.date_versions(con, table)
+    bad, bad_lines = _merge(con, table, lines, diff) if diff.records else (merge.Quarantined(0, 0), 0)
     mass_deletion_guard.forget_returned(con, table)
     quarantine.resolve_records(con, table, everything=missing_among is not None and missing_among.is_everything)
     reader_views.record_sightings(con, table, visibility, listed, is_listing=missing_among is not None)
@@ -101,8 +92,23 @@ def _load(
         held=missing.held,
         unproven=missing.unproven,
         narrower=int(not visibility.is_full),
-        untyped=field_notes.record(con),
+        untyped=staging.record_noted_fields(con),
     )
+
+
+def _merge(
+    con: duckdb.DuckDBPyConnection, table: Table, lines: Lines, diff: merge.HashDiff
+) -> tuple[merge.Quarantined, int]:
+    """Types and writes the lines that differ. Returns the records, and the number of lines, that went to quarantine."""
+    _load_staging(con, table, _batches(lines, diff.selected))
+    staging.note_untyped(con, table, "incoming")
+    shared_children.keep_parents(con, table)
+    bad = merge.merge_staging(con, table)
+    for child in table.children:
+        memory.allow_more(con, child.table)
+    bad_lines = children.merge(con, table)
+    valid_time.date_versions(con, table)
+    return bad, bad_lines
 
 
 def _load_staging(con: duckdb.DuckDBPyConnection, table: Table, batches: Iterator[pa.RecordBatch]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """Who reads a clinic's lists, and with which scopes. A user that the server does not name is None.
 
@@ -37,7 +37,7 @@ class View:
         return self.scopes >= view.scopes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """Whose records these are and when they were observed. `clinic_id` or `region` is the scope of every row.
 
@@ -53,7 +53,7 @@ class Context:
     view: View | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counts:
     """What a load did, in records of the table itself (not of its children).
 
@@ -73,4 +73,4 @@ class Counts:
     untyped: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__})

@@ -56,4 +56,5 @@ def forget_returned(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _ours(table: Table) -> str:
-    return f"h.table_name = '{table.name}' AND h.clinic_id IS NOT DISTINCT FROM ctx.clinic_id AND h.region = ctx.region"
+    own = "h.clinic_id IS NOT DISTINCT FROM getvariable('ctx').clinic_id AND h.region = getvariable('ctx').region"
+    return f"h.table_name = '{table.name}' AND {own}"

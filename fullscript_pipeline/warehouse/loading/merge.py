@@ -112,33 +112,33 @@ def merge_staged_lines(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     return bad
 
 
-def remove_denied(con: duckdb.DuckDBPyConnection, table: Table, ids: Iterable[str], visibility: Visibility) -> int:
-    """Marks objects as removed that the server answered 404 for; returns how many were still present.
+def remove_denied(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str], visibility: Visibility) -> int:
+    """Marks objects as removed that the server answered 404 for, by their complete keys (`Table.record_key`); returns
+    how many were still present.
 
     A clinic's object that this view never saw is not marked.
     """
-    is_visible = visibility.absence_sql(table, by_id=True) if table.scope == "clinic" else "true"
-    con.register("arriving", pa.table({table.key[-1]: pa.array(sorted(ids), pa.string())}))
+    return _remove_where(
+        con, table, keys, visibility.absence_sql(table, by_id=True) if table.scope == "clinic" else "true"
+    )
+
+
+def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str]) -> None:
+    """Marks present rows as removed by their complete keys (`Table.record_key`)."""
+    _remove_where(con, table, keys, "true")
+
+
+def _remove_where(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str], condition: str) -> int:
+    con.register("arriving", pa.table({"record_key": pa.array(sorted(keys), pa.string())}))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {table.key[-1]} FROM arriving WHERE {table.key[-1]} IN ("
-        f"SELECT s.{table.key[-1]} FROM {table.stored_in} s, ctx WHERE {versions.live(table)} AND {is_visible})"
+        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {', '.join(f's.{name}' for name in table.key)} "
+        f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} "
+        f"AND {table.record_key('s')} IN (SELECT record_key FROM arriving) AND {condition}"
     )
     con.unregister("arriving")
     if gone := staging.count(con, "gone"):
         _remove(con, table)
     return gone
-
-
-def remove_keys(con: duckdb.DuckDBPyConnection, table: Table, keys: Iterable[str]) -> None:
-    """Marks present rows as removed by their complete keys (`Table.record_key`)."""
-    con.register("arriving", pa.table({"record_key": pa.array(sorted(keys), pa.string())}))
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {', '.join(f's.{name}' for name in table.key)} "
-        f"FROM {table.stored_in} s, ctx WHERE {versions.live(table)} "
-        f"AND {table.record_key('s')} IN (SELECT record_key FROM arriving)"
-    )
-    con.unregister("arriving")
-    _remove(con, table)
 
 
 def _remove(con: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -24,7 +24,7 @@ _VIEWS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Narrowing:
     """A table whose last reader sees less than an earlier reader did.
 

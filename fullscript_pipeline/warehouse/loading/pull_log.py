@@ -11,7 +11,7 @@ import duckdb
 from fullscript_pipeline.warehouse.loading.load_context import Context, Counts, View
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PullRow:
     """A row of `ops.pulls`, one per run and resource. `outcome`: loaded or not_available.
 
@@ -62,6 +62,11 @@ def record(con: duckdb.DuckDBPyConnection, context: Context, row: PullRow, count
     }
     names, marks = ", ".join(values), ", ".join("?" for _ in values)
     con.execute(f"INSERT INTO ops.pulls ({names}) VALUES ({marks})", list(values.values()))
+
+
+def record_reread_changes(con: duckdb.DuckDBPyConnection, pull_id: str, changes: int) -> None:
+    """Records how many of a pull's changes only re-reading found."""
+    con.execute("UPDATE ops.pulls SET sweep_only_changes = ? WHERE pull_id = ?", [changes, pull_id])
 
 
 def last_observation(con: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -150,4 +155,8 @@ def narrower_reads(con: duckdb.DuckDBPyConnection, clinic_id: str, resource: str
 
 def _sees_all_of(view: View | None, clinic_id: str, user_id: str | None, scopes: str | None) -> bool:
     """Pulls from before 2026-11-28 have no scopes stored; they count."""
-    return view is None or scopes is None or View(clinic_id, user_id, frozenset(scopes.split())).includes(view)
+    return (
+        view is None
+        or scopes is None
+        or View(clinic_id=clinic_id, user_id=user_id, scopes=frozenset(scopes.split())).includes(view)
+    )

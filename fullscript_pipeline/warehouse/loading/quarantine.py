@@ -13,9 +13,10 @@ from datetime import datetime
 import duckdb
 
 from fullscript_pipeline.resources.types import Table
+from fullscript_pipeline.typed_rows import typed_row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuarantinedRecord:
     """A record in quarantine. `record` is PHI; `record_key`, its id (under its parent's, where it has one), is not."""
 
@@ -36,7 +37,7 @@ def open_records(con: duckdb.DuckDBPyConnection) -> list[QuarantinedRecord]:
         """SELECT table_name, clinic_id, region, record_key, parent_id, record_id, reason, seen_at, record
         FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY seen_at, table_name, record_key"""
     ).fetchall()
-    return [QuarantinedRecord(*row) for row in rows]
+    return [typed_row(QuarantinedRecord, row) for row in rows]
 
 
 def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, int]:
@@ -46,6 +47,16 @@ def open_by_table(con: duckdb.DuckDBPyConnection, clinic_id: str) -> dict[str, i
         "ORDER BY ALL"
     )
     return dict(con.execute(sql, [clinic_id]).fetchall())
+
+
+def landed_days(con: duckdb.DuckDBPyConnection) -> frozenset[tuple[str, str]]:
+    """The clinics (by key) and regions, each with the day of a pull that left a record in quarantine."""
+    rows = con.execute(
+        "SELECT DISTINCT coalesce(c.clinic_key, p.region), p.day::VARCHAR FROM ops.quarantine q "
+        "JOIN ops.pulls p USING (pull_id) LEFT JOIN core.clinics c ON c.clinic_id = p.clinic_id "
+        "WHERE q.resolved_at IS NULL"
+    ).fetchall()
+    return frozenset(rows)
 
 
 def move_untyped(con: duckdb.DuckDBPyConnection, table: Table, source: str) -> int:

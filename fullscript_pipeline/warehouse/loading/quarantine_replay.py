@@ -15,7 +15,7 @@ import pyarrow as pa
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.landing import Line, content_hash
-from fullscript_pipeline.warehouse.loading import field_notes, merge, pull_log, quarantine, staging
+from fullscript_pipeline.warehouse.loading import merge, pull_log, quarantine, staging
 from fullscript_pipeline.warehouse.loading.load import load
 from fullscript_pipeline.warehouse.loading.load_context import Context
 from fullscript_pipeline.warehouse.loading.quarantine import QuarantinedRecord
@@ -24,7 +24,7 @@ _TABLES = {table.name: table for table in ALL_TABLES}
 _PARENTS = {child.table.name: table for table in ALL_TABLES for child in table.children}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Replayed:
     """The result for the records of one table; `left` is the number that still cannot be typed."""
 
@@ -44,7 +44,7 @@ def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[s
     done = []
     for (name, clinic_id, region), rows in quarantine.by_table(quarantine.open_records(con)).items():
         if name not in _TABLES:
-            done.append(Replayed(name, clinic_id, 0, len(rows)))
+            done.append(Replayed(table=name, clinic_id=clinic_id, loaded=0, left=len(rows)))
             continue
         context = Context(
             server=_server(con, clinic_id, region),
@@ -56,7 +56,7 @@ def replay(con: duckdb.DuckDBPyConnection, now: datetime, clinic_keys: Mapping[s
         )
         _replay_table(con, _TABLES[name], rows, context)
         left = _count_open(con, name, clinic_id, region)
-        done.append(Replayed(name, clinic_id, len(rows) - left, left))
+        done.append(Replayed(table=name, clinic_id=clinic_id, loaded=len(rows) - left, left=left))
     return done
 
 
@@ -82,8 +82,7 @@ def _replay_lines(
     con: duckdb.DuckDBPyConnection, table: Table, rows: list[QuarantinedRecord], context: Context
 ) -> None:
     """Replays lines of arrays; their parents are stored already and are not touched."""
-    staging.set_context(con, context)
-    field_notes.begin(con)
+    staging.begin_load(con, context)
     columns = {
         "parent_id": [record.parent_id for record in rows],
         "id": [record.record_id for record in rows],
@@ -94,8 +93,8 @@ def _replay_lines(
     # The typing of a line may join the staged parents; the empty table stands in for them.
     staging.load_staging(con, _PARENTS[table.name], "(SELECT * FROM arriving WHERE false)")
     staging.load_staging(con, table, "arriving", into="incoming_child")
-    field_notes.record_untyped(con, table, "incoming_child")
-    field_notes.record(con)
+    staging.note_untyped(con, table, "incoming_child")
+    staging.record_noted_fields(con)
     con.execute("CREATE OR REPLACE TEMP TABLE newest AS SELECT parent_id, id, hash FROM arriving")
     con.unregister("arriving")
     merge.merge_staged_lines(con, table)

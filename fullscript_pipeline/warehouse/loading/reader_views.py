@@ -45,10 +45,15 @@ def common_view(views: Collection[View | None]) -> View | None:
     scopes = frozenset.intersection(*(view.scopes for view in known))
     if not scopes and any(view.scopes for view in known):
         return None
-    return View(known[0].clinic_id, known[0].user_id, scopes, frozenset().union(*(view.lacks for view in known)))
+    return View(
+        clinic_id=known[0].clinic_id,
+        user_id=known[0].user_id,
+        scopes=scopes,
+        lacks=frozenset().union(*(view.lacks for view in known)),
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Visibility:
     """Which stored rows of a table the view of a load can prove to be gone.
 
@@ -81,7 +86,7 @@ def known_views(con: duckdb.DuckDBPyConnection, table_name: str, owner: str) -> 
 
 def stored_view(clinic_id: str, user_id: str | None, scopes: str, lacks: str) -> View:
     """A view as a row of `ops.views` writes it."""
-    return View(clinic_id, user_id, frozenset(scopes.split()), frozenset(lacks.split()))
+    return View(clinic_id=clinic_id, user_id=user_id, scopes=frozenset(scopes.split()), lacks=frozenset(lacks.split()))
 
 
 def register_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context) -> Visibility:
@@ -100,10 +105,10 @@ def register_view(con: duckdb.DuckDBPyConnection, table: Table, context: Context
     if view not in known:
         _insert_view(con, table, owner, view)
     if is_full:
-        return Visibility(view, is_only=not earlier_views)
+        return Visibility(view=view, is_only=not earlier_views)
     included = [known_view.key for known_view in (view, *earlier_views) if view.includes(known_view)]
     con.execute("CREATE OR REPLACE TEMP TABLE may_prove AS SELECT unnest(?::VARCHAR[]) AS view", [included])
-    return Visibility(view, is_full=False, is_only=False)
+    return Visibility(view=view, is_full=False, is_only=False)
 
 
 def record_sightings(
@@ -207,7 +212,7 @@ def _earlier_view(con: duckdb.DuckDBPyConnection, view: View, clinic_id: str | N
         "AND listed_by IS NOT NULL AND scopes IS NULL ORDER BY observed_at DESC, finished_at DESC LIMIT 1",
         [clinic_id],
     ).fetchone()
-    return View(view.clinic_id, row[0] if row else view.user_id)
+    return View(clinic_id=view.clinic_id, user_id=row[0] if row else view.user_id)
 
 
 def _has_rows(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
@@ -220,7 +225,7 @@ def _owner(table: Table, context: Context) -> str | None:
 
 
 def _clinic(table: Table) -> str:
-    return "ctx.clinic_id" if table.scope == "clinic" else "NULL"
+    return "getvariable('ctx').clinic_id" if table.scope == "clinic" else "NULL"
 
 
 def _scope_columns(table: Table) -> str:

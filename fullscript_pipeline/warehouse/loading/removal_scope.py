@@ -18,7 +18,7 @@ _IDS = "among_ids"
 _DAYS = "among_days"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Among:
     """Stored rows: all of the scope, or those whose `column` is one of `ids` or a day from `first` to `last`.
 
@@ -42,12 +42,12 @@ EVERYTHING = Among()
 
 def rows_of(column: str, ids: Sequence[str]) -> Among | None:
     """The rows of these ids; None for no ids, because then nothing was listed."""
-    return Among(column, ids) if ids else None
+    return Among(column=column, ids=ids) if ids else None
 
 
 def rows_between(column: str, first: date | None, last: date | None) -> Among:
     """The rows of these days, ends included."""
-    return Among(column, first=first, last=last) if first or last else EVERYTHING
+    return Among(column=column, first=first, last=last) if first or last else EVERYTHING
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 The row stays with its parent as long as that parent lists it, then moves to another parent that lists it (the first by
 id), and is removed only when no parent lists it. What the other parents list is stored in `ops.shared_children`. What
-does not belong here: lines identified by their position (`unread_lines`), duplicate rows of older programs
+does not belong here: lines identified by their position (`children`), duplicate rows of older programs
 (`double_versions`).
 """
 

@@ -16,9 +16,9 @@ EVENTS = {family.table: f"{family.prefix}.%" for family in EVENT_FAMILIES if fam
 
 _OF_CLINIC = """CREATE OR REPLACE TEMP TABLE dated AS
 SELECT v.{key} AS id, max(e.created_at) AS since
-FROM ctx JOIN {table} v ON v.clinic_id = ctx.clinic_id AND v.known_at = ctx.observed_at
-JOIN {table} p ON p.clinic_id = v.clinic_id AND p.{key} = v.{key} AND p.valid_to = v.valid_from
-JOIN core.events e ON e.clinic_id = v.clinic_id AND e.resource_id = v.{key}
+FROM ctx JOIN {table} v ON v.clinic_id = getvariable('ctx').clinic_id AND v.known_at = ctx.observed_at
+JOIN {table} p ON p.clinic_id = getvariable('ctx').clinic_id AND p.{key} = v.{key} AND p.valid_to = v.valid_from
+JOIN core.events e ON e.clinic_id = getvariable('ctx').clinic_id AND e.resource_id = v.{key}
     AND e.event_type LIKE '{events}' AND e.created_at > p.known_at AND e.created_at < v.known_at
 WHERE v.valid_to IS NULL AND v.removed_at IS NULL AND v.valid_from = ctx.observed_at
 GROUP BY ALL"""

@@ -17,7 +17,7 @@ from fullscript_pipeline.warehouse.loading.load_context import Context, View
 from fullscript_pipeline.warehouse.loading.reader_views import join_scopes, known_views
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Acceptance:
     """The rows to remove, as keys by table, the patients whose pages change, and the views that no longer count.
 

@@ -34,7 +34,7 @@ _REFERRING = {
 _RECORDS = ("extra", "record")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """A clinic, or (with `patient_id`) one person of it."""
 

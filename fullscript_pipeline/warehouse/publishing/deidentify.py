@@ -81,7 +81,7 @@ class EmptyCopy(PipelineError):
     """The copy would hold nobody, or only people who could be singled out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Deidentified:
     """The content of a copy and what was suppressed; `k_reached` is counted in the copy itself.
 

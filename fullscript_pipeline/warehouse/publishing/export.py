@@ -13,14 +13,13 @@ import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.spreadsheet_text import FORMULA_PATTERN
 from fullscript_pipeline.warehouse.connection import Warehouse
 
 Format = Literal["parquet", "csv"]
-# As in reports.export: signs that start a formula in a spreadsheet, also the wide forms of East Asian input.
-_FORMULA = r"^\s*[=+\-@|%＝＋－＠]|^[\t\r\n]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Exported:
     """An exported file."""
 
@@ -83,7 +82,7 @@ def _written(
     written = str(temporary).replace("'", "''")
     copied = con.execute(f"COPY (SELECT {query} FROM {table}) TO '{written}' ({options})").fetchone()
     temporary.replace(path)
-    return Exported(table, path, int(copied[0]) if copied else 0)
+    return Exported(table=table, path=path, rows=int(copied[0]) if copied else 0)
 
 
 def _cell(column: str, kind: str) -> str:
@@ -94,4 +93,6 @@ def _cell(column: str, kind: str) -> str:
         text = f'to_json("{column}")::VARCHAR'
     else:
         return f'"{column}"'
-    return f"""CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END AS "{column}\""""
+    return (
+        f"""CASE WHEN regexp_matches({text}, '{FORMULA_PATTERN}') THEN '''' || {text} ELSE {text} END AS "{column}\""""
+    )

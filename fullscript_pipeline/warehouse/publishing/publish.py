@@ -38,7 +38,7 @@ class Level(Enum):
         return settings.published_dir / f"fullscript{suffix}.duckdb"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CopyOptions:
     """How to make a copy. `shift_dates` is for the pseudonymised level, the last two are for the de-identified one."""
 
@@ -48,7 +48,7 @@ class CopyOptions:
     with_current_year: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Published:
     """A written copy, the key of its file, and the counts of a de-identified one."""
 
@@ -80,7 +80,7 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
             temporary.replace(target)
         finally:
             _remove(temporary)
-    return Published(target, options, key, counts)
+    return Published(path=target, options=options, key=key, deidentified=counts)
 
 
 def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]:
@@ -115,7 +115,7 @@ def _options_of(settings: Settings, level: Level) -> CopyOptions | Level:
             ).fetchall()[0]
     except (duckdb.Error, PipelineError, IndexError):
         return level
-    return CopyOptions(level, bool(shifted), k, bool(current))
+    return CopyOptions(level=level, shift_dates=bool(shifted), k=k, with_current_year=bool(current))
 
 
 def _fill(con: duckdb.DuckDBPyConnection, settings: Settings, options: CopyOptions, pepper: str) -> Deidentified | None:

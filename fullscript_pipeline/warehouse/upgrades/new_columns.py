@@ -20,7 +20,7 @@ _COLUMNS = """SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data
     JOIN duckdb_tables() t USING (database_oid, schema_oid, table_oid) WHERE c.database_name = current_database()"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpgradePlan:
     """What a file lacks: `columns` (with types) by table, for its existing tables, and missing `tables`."""
 
@@ -44,7 +44,8 @@ def plan_upgrade(con: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> U
         if name in there
     }
     return UpgradePlan(
-        {name: columns for name, columns in lacking.items() if columns}, frozenset(described) - set(there)
+        columns={name: columns for name, columns in lacking.items() if columns},
+        tables=frozenset(described) - set(there),
     )
 
 
@@ -112,6 +113,15 @@ def _fill_columns(con: duckdb.DuckDBPyConnection, table: Table, columns: Sequenc
     )
 
 
+def _quarantine_lines(con: duckdb.DuckDBPyConnection, table: Table, own_key: str) -> None:
+    """Moves the lines that cannot be typed to quarantine."""
+    con.execute(
+        f"INSERT INTO ops.quarantine BY NAME SELECT scope AS {table.scope_column}, '{table.name}' AS table_name, "
+        f"concat_ws('/', parent_id, {own_key}) AS record_key, reason, record, observed_at AS seen_at FROM kept_lines "
+        "WHERE reason IS NOT NULL"
+    )
+
+
 def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> None:
     """Moves the lines of the latest versions from the array in `extra` into the new child table."""
     table, array = child.table, f"json_extract(p.extra, '$.{child.array}[*]')"
@@ -139,11 +149,7 @@ def _fill_child(con: duckdb.DuckDBPyConnection, parent: Table, child: Child) -> 
         f"INSERT INTO {table.stored_in} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM kept_lines "
         "WHERE reason IS NULL"
     )
-    con.execute(
-        f"INSERT INTO ops.quarantine BY NAME SELECT scope AS {table.scope_column}, '{table.name}' AS table_name, "
-        f"concat_ws('/', parent_id, {own_key}) AS record_key, reason, record, observed_at AS seen_at FROM kept_lines "
-        "WHERE reason IS NOT NULL"
-    )
+    _quarantine_lines(con, table, own_key)
     con.execute("DROP TABLE kept_lines")
     left = f"json_merge_patch(p.extra, '{json.dumps({child.array: None})}')"
     con.execute(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fullscript_pipeline.extraction.engine import Pull, Target
 from fullscript_pipeline.extraction.engine.absence import confirm_gone
-from fullscript_pipeline.extraction.engine.pull import Pull, Target
 from fullscript_pipeline.extraction.pulls.orders import pull_orders
 from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.warehouse.connection import Warehouse

@@ -101,4 +101,4 @@ def test_a_window_asks_for_two_days_more_than_it_judges() -> None:
     assert Window(first=day).params()["completed_at"] == ">2026-11-20"
     assert Window(first=None, last=day).params()["completed_at"] == "<2026-11-24"
     assert "completed_at" not in Window().params()
-    assert Window(first=day, last=day).among() == Among("completed_on", first=day, last=day)
+    assert Window(first=day, last=day).among() == Among(column="completed_on", first=day, last=day)

@@ -9,7 +9,7 @@ import pytest
 
 from fullscript_pipeline.api import ClinicSession
 from fullscript_pipeline.api.http import HttpClient
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
+from fullscript_pipeline.extraction.engine import Load, Pull, Target
 from fullscript_pipeline.extraction.pulls.orders import pull_orders
 from fullscript_pipeline.refresh import product_resolution
 from fullscript_pipeline.resources.products import PRODUCTS

@@ -12,9 +12,9 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
+from fullscript_pipeline.extraction.engine import Pull
 from fullscript_pipeline.extraction.engine.landing_lock import release_lock
-from fullscript_pipeline.extraction.engine.pull import Pull
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import pull_external_ids
+from fullscript_pipeline.extraction.pulls.external_ids import pull_external_ids
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import DiskTrouble, FrameFile
 from fullscript_pipeline.warehouse.loading.mass_deletion_guard import held_rows

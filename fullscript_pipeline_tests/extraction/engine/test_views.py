@@ -14,7 +14,7 @@ from fullscript_pipeline.api import ClinicSession, ServerError
 from fullscript_pipeline.api.http import HttpClient
 from fullscript_pipeline.cli.clinics import clinics as clinics_command
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import catalog, treatment_plans
 from fullscript_pipeline.extraction.pulls import clinic as people
 from fullscript_pipeline.health import check_all
@@ -92,6 +92,7 @@ def clinic(directory: Path, **options: object) -> Iterator[Clinic]:
         yield made
 
 
+@pytest.mark.check_all
 def test_a_reconnect_without_the_history_scope_removes_no_plan_and_is_told_until_it_is_back(tmp_path: Path) -> None:
     with clinic(tmp_path) as live_clinic:
         day = clock.now()

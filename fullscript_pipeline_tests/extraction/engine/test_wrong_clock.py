@@ -12,7 +12,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import WrongClock
-from fullscript_pipeline.extraction.engine.pull import Pull
+from fullscript_pipeline.extraction.engine import Pull
 from fullscript_pipeline.extraction.pulls import clinic as clinic_pulls
 from fullscript_pipeline.extraction.pulls import event_feeds
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse

@@ -8,7 +8,7 @@ import pytest
 
 from fullscript_pipeline import refresh
 from fullscript_pipeline.extraction.event_proof.event_objects import fill_event_objects
-from fullscript_pipeline.extraction.pulls.protocols_and_resources import pull_deliveries
+from fullscript_pipeline.extraction.pulls.webhook_deliveries import pull_deliveries
 from fullscript_pipeline.state import LedgerEvent
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.event_shapes import bent
@@ -75,7 +75,15 @@ def test_variants_tell_where_they_lead_to_one_product(live_clinic: LiveClinic) -
     event = unknown(live_clinic, "product.updated")[0]
     hint = f"variant:{second['variants'][0]['id']}"
     live_clinic.store.events.record(
-        [LedgerEvent(live_clinic.clinic.server, live_clinic.clinic.clinic_id, event, None, hint)]
+        [
+            LedgerEvent(
+                server=live_clinic.clinic.server,
+                clinic_id=live_clinic.clinic.clinic_id,
+                event_id=event,
+                event_type=None,
+                resource_id=hint,
+            )
+        ]
     )
     fill_event_objects(live_clinic.warehouse, live_clinic.store, live_clinic.clinic)
     assert object_of(live_clinic, "first") == first["id"]

@@ -27,8 +27,9 @@ TOLD = {"id": "e1", "created_at": "2026-03-19T10:00:00Z"}
 @pytest.fixture
 def position(tmp_path: Path) -> Iterator[FeedPosition]:
     """A feed that the clinic's owner has read to the end on 10 March."""
-    clinic = ClinicRef("us-snd", "c1", "maple-street", "us")
-    session = cast(ClinicSession, SimpleNamespace(clinic=clinic, viewers=[("owner", frozenset({"patients:read"}))]))
+    clinic = ClinicRef(server="us-snd", clinic_id="c1", clinic_key="maple-street", region="us")
+    viewers = [("owner", frozenset({"patients:read"}))]
+    session = cast(ClinicSession, SimpleNamespace(clinic=clinic, viewers=viewers, assumed=frozenset()))
     with StateStore(tmp_path / "state.sqlite", None) as store:
         position = FeedPosition(store, session, FEED)
         position.record_read(date(2026, 3, 10), [], complete=True)

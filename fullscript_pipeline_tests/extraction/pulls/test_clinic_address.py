@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import clinic
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore, zone_with_source

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.api import ServerError
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.event_proof.event_outcomes import record_pull_outcomes
-from fullscript_pipeline.extraction.pulls.event_feeds import MOST_FAILURES, pull_events
+from fullscript_pipeline.extraction.pulls.event_details import MOST_FAILURES
+from fullscript_pipeline.extraction.pulls.event_feeds import pull_events
 from fullscript_pipeline.extraction.pulls.treatment_plans import pull_plans
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.api_sessions import CLINIC, session_at

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.extraction.engine.pull import Load, Pull, Target
+from fullscript_pipeline.extraction.engine import Load, Pull, Target
 from fullscript_pipeline.extraction.pulls.known_products import pull_known_products
 from fullscript_pipeline.resources.products import PRODUCTS
 from fullscript_pipeline.warehouse.connection import Warehouse

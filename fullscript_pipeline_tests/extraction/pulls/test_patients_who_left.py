@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import clinic, orders, treatment_plans
 from fullscript_pipeline.extraction.pulls.patient_orders import pull_orders_of_departed_patients
 from fullscript_pipeline.warehouse.connection import Warehouse

@@ -48,6 +48,7 @@ def test_changes_of_days_that_were_not_pulled_count_from_their_events(cell: OneC
     assert len({begins.date() for begins, _ in dated}) > 1
 
 
+@pytest.mark.check_all
 def test_the_feed_is_listed_once_and_no_detail_is_read_again(cell: OneClinic) -> None:
     pull_region(cell)
     cell.next_day()

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from fullscript_pipeline.errors import NeedsConnect
-from fullscript_pipeline.extraction.engine.pull import Target
+from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import missing_variants, treatment_plans
 from fullscript_pipeline.extraction.pulls.catalog import all_categories, pull_reference_list
 from fullscript_pipeline.extraction.pulls.lab_orders import with_results

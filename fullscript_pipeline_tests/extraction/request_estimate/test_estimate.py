@@ -25,7 +25,7 @@ from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 DAY = date(2026, 11, 1)
-ACME = ClinicRef("us-snd", "c1", "acme", "us")
+ACME = ClinicRef(server="us-snd", clinic_id="c1", clinic_key="acme", region="us")
 
 
 @pytest.fixture
@@ -50,7 +50,17 @@ def test_the_bill_for_50000_patients_before_the_first_pull(store: StateStore) ->
     """Nothing was pulled and nothing is asked: the connect counted the patients, and plans cost one request each."""
     now = datetime.now(UTC)
     store.tokens.save_grant(
-        ACME, Grant("u1", "practitioner", ("patients:read",), now, now, "a", "r", patients_visible=50_000)
+        ACME,
+        Grant(
+            user_id="u1",
+            user_type="practitioner",
+            scopes=("patients:read",),
+            obtained_at=now,
+            expires_at=now,
+            access_token="a",
+            refresh_token="r",
+            patients_visible=50_000,
+        ),
     )
     lines = estimate_clinic(None, ACME, DAY, store=store)
     planned = requests_by_resource(lines)
@@ -84,7 +94,7 @@ def test_what_is_refused_today_and_what_does_not_exist_is_skipped_with_the_reaso
     line = line_of(estimate_clinic(None, ACME, DAY, store=store), "GET /clinic/staff")
     assert line.requests == 0
     assert "403 for this app" in line.why
-    canadian = ClinicRef("ca-snd", "c2", "maple", "ca")
+    canadian = ClinicRef(server="ca-snd", clinic_id="c2", clinic_key="maple", region="ca")
     line = line_of(estimate_clinic(None, canadian, DAY), "GET /clinic/labs/orders")
     assert line.requests == 0
     assert "US only" in line.why

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +16,7 @@ import pytest
 from fullscript_pipeline import clock, refresh
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
+from fullscript_pipeline.orchestration.assets import CLOSED_DAY_TAG
 from fullscript_pipeline.orchestration.automation import event_alerts, event_sensors, failure_alerts, sensors
 from fullscript_pipeline.orchestration.checks import events
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
@@ -216,6 +218,41 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
     assert "No clinic 'nobody' is connected" in message["failures"][0]["sentence"]
 
 
+def test_a_recovery_is_told_once_and_only_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.instance_for_test() as instance:
+
+        def job(outcome: str, clinic: str, *assets: str, **tags: str) -> str:
+            selection = frozenset(map(dg.AssetKey, assets)) or None
+            owner = {"fullscript/clinic": clinic, **tags}
+            run = instance.add_run(dg.DagsterRun("empty", str(uuid.uuid4()), asset_selection=selection, tags=owner))
+            kinds = {"fails": dg.DagsterEventType.RUN_FAILURE, "works": dg.DagsterEventType.RUN_SUCCESS}
+            instance.report_dagster_event(dg.DagsterEvent(kinds[outcome].value, job_name="empty"), run_id=run.run_id)
+            return run.run_id
+
+        def has_recovered(run_id: str) -> bool:
+            run = instance.get_run_by_id(run_id)
+            assert run is not None
+            return failure_alerts.has_recovered(instance, run)
+
+        assert not has_recovered(job("works", "maple"))
+        job("fails", "maple")
+        assert not has_recovered(job("works", "harbor")), "another clinic's failure"
+        past = job("works", "maple", **{CLOSED_DAY_TAG: "2026-11-21"})
+        assert not has_recovered(past), "a past cell made nothing"
+        assert has_recovered(job("works", "maple"))
+        assert not has_recovered(job("works", "maple"))
+        job("fails", "maple")
+        assert not has_recovered(job("works", "maple", "pages")), "the pages say how old they are; nothing was pulled"
+        assert has_recovered(job("works", "maple")), "pages in between change nothing"
+        job("fails", "maple", "orders")
+        assert not has_recovered(job("works", "maple", "patients"))
+        assert has_recovered(job("works", "maple", "orders", "patients"))
+    monkeypatch.setenv("FULLSCRIPT_ON_RECOVERY_COMMAND", "true")
+    assert failure_alerts.send_recovery(load_settings(), {"what": "run recovered"}) == [
+        "The alert was sent to the command."
+    ]
+
+
 def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     live_clinic: LiveClinic, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +282,7 @@ def test_a_revoked_key_and_an_undocumented_type_are_told_once(
     assert f"disconnect {live_clinic.clinic.clinic_key}" in told[0]["sentence"]
 
 
+@pytest.mark.check_all
 def test_a_tick_polls_labs_and_the_run_changes_the_patients_page(
     live_clinic: LiveClinic, instance: dg.DagsterInstance
 ) -> None:

@@ -102,9 +102,16 @@ def server(data: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Rep
 
 def left(settings: Settings) -> dict[str, int]:
     with StateStore(settings.state_path) as store, open_instance(settings) as instance:
-        return clock_repair.ClockRepair(settings, open_warehouse(load_settings()), store, instance, clock.now()).find()
+        return clock_repair.ClockRepair(
+            settings=settings,
+            warehouse=open_warehouse(load_settings()),
+            store=store,
+            instance=instance,
+            now=clock.now(),
+        ).find()
 
 
+@pytest.mark.check_all
 def test_everything_is_named_then_moved_after_a_backup_and_once(data: Settings, server: list[Reply]) -> None:
     everything = left(data)
     assert everything == {"ops.pulls": 1, "state.cursors": 1, "files named by day": 3, "schedules and sensors": 2}

@@ -14,6 +14,7 @@ from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.health import check_all
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
+from fullscript_pipeline.orchestration.assets import order_days_config
 from fullscript_pipeline.orchestration.automation.refresh_requests import requests_for, run_config
 from fullscript_pipeline.orchestration.checks.all_checks import every_clinic_is_current
 from fullscript_pipeline.orchestration.runtime import console_logging
@@ -25,6 +26,8 @@ from fullscript_pipeline.refresh import RefreshRequest, poll_feeds
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
+
+pytestmark = pytest.mark.check_all  # five whole runs before the first test
 
 DAY = date(2026, 11, 22)
 
@@ -104,23 +107,75 @@ def test_no_metadata_tag_or_config_names_a_patient(pipeline: Pipeline) -> None:
     assert not {name for name in names if len(name) > 3 and f" {name}" in text}
 
 
-def test_a_past_snapshot_is_refused_in_a_sentence_and_writes_nothing(pipeline: Pipeline) -> None:
-    before = pipeline.rows("SELECT count(*) FROM ops.pulls WHERE resource = 'patients'")
+def test_a_past_snapshot_makes_nothing_and_says_why_without_failing(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_START_DATE", "2026-11-01")
+    before = pipeline.rows("SELECT count(*) FROM ops.pulls WHERE resource <> 'orders_backfill'")
     outcome = pipeline.clinic_day(pipeline.keys[0], date(2026, 11, 1))
-    told = {failure.step: failure for failure in outcome.failures}
-    assert "lists show the present" in told["clinic"].sentence
-    assert told["clinic"].exit_code == 2
-    assert pipeline.rows("SELECT count(*) FROM ops.pulls WHERE resource = 'patients'") == before
+    assert outcome.failures == ()
+    assert outcome.materialized.keys() <= {"core/orders", "core/order_line_items"}
+    assert pipeline.rows("SELECT count(*) FROM ops.pulls WHERE resource <> 'orders_backfill'") == before
+    run = pipeline.instance.get_run_by_id(outcome.run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    seen = pipeline.instance.fetch_observations(dg.AssetKey(["core", "clinics"]), limit=1).records[0].asset_observation
+    assert seen is not None
+    assert "lists show the present" in str(seen.description).lower()
+    assert seen.partition == clinic_partition(pipeline.keys[0], date(2026, 11, 1))
 
 
-def test_thirty_days_of_orders_are_one_run(pipeline: Pipeline) -> None:
+def test_a_cell_says_whose_rows_it_has_and_its_run_and_checks_whose_they_are(pipeline: Pipeline) -> None:
+    outcome = run_job(pipeline.instance, "clinic_daily", partition=clinic_partition(pipeline.keys[1], pipeline.today()))
+    orders, mart = outcome.materialized["core/orders"], outcome.materialized["marts/adherence"]
+    assert 0 < orders["rows_of_clinic"] < orders["dagster/row_count"]
+    assert mart["rows_of_clinic"] == mart["rows"] < mart["dagster/row_count"]
+    assert {type(mart[name]) for name in ("late", "never_ordered")} == {int}
+    assert sum(count for name, count in mart.items() if name.startswith("status_")) == mart["rows"]
+    run = pipeline.instance.get_run_by_id(outcome.run_id)
+    assert run is not None
+    assert run.tags["fullscript/clinic"] == pipeline.keys[1]
+    records = pipeline.instance.get_records_for_run(
+        outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    checks = [record.event_log_entry.asset_check_evaluation for record in records]
+    assert len(checks) >= 8
+    assert {str(check.metadata["clinic"].value) for check in checks if check} == {pipeline.keys[1]}
+    assert all(str(check.description).startswith(f"{pipeline.keys[1]}: ") for check in checks if check)
+
+
+def test_the_grid_begins_with_the_first_connection(pipeline: Pipeline) -> None:
+    repository = build_defs(load_settings).get_repository_def()
+    grid = repository.get_job("clinic_daily").partitions_def
+    assert grid is not None
+    keys = grid.get_partition_keys(dynamic_partitions_store=pipeline.instance)
+    assert min(key.split("|")[1] for key in keys) == DAY.isoformat()
+
+
+def test_orders_before_the_first_partition_are_one_run_that_fills_no_cell(pipeline: Pipeline) -> None:
+    key, orders = pipeline.keys[0], dg.AssetKey(["core", "orders"])
+    before = pipeline.instance.get_materialized_partitions(orders)
+    days = order_days_config(date(2026, 10, 24), date(2026, 11, 21))
+    outcome = run_job(
+        pipeline.instance, "orders_backfill", partition=clinic_partition(key, pipeline.today()), run_config=days
+    )
+    assert outcome.failures == ()
+    assert pipeline.rows(f"SELECT count(*) FROM ops.pulls WHERE run_id = '{outcome.run_id}'") == [(1,)]
+    assert pipeline.instance.get_materialized_partitions(orders) == before
+    assert outcome.observed["core/orders"]["first_day"] == "2026-10-24"
+    assert outcome.observed["core/orders"]["rows_read"] >= 0
+
+
+def test_thirty_days_of_orders_in_the_grid_are_one_run(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_START_DATE", "2026-10-01")
     key = pipeline.keys[0]
     cells = (clinic_partition(key, date(2026, 10, 24)), clinic_partition(key, date(2026, 11, 22)))
-    outcome = run_job(pipeline.instance, "orders_backfill", partition_range=cells)
+    names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    outcome = run_job(pipeline.instance, "orders_backfill", tags=dict(zip(names, cells, strict=True)))
     assert outcome.failures == ()
     assert pipeline.rows(f"SELECT count(*) FROM ops.pulls WHERE run_id = '{outcome.run_id}'") == [(1,)]
     filled = pipeline.instance.get_materialized_partitions(dg.AssetKey(["core", "orders"]))
-    assert len([cell for cell in filled if cell.startswith(f"{key}|")]) == 30
+    assert len({cell for cell in filled if cell.startswith(f"{key}|") and cell >= f"{key}|2026-10-24"}) >= 30
 
 
 def test_a_clock_behind_the_last_observation_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +236,6 @@ def test_an_event_round_refreshes_just_what_it_is_about(pipeline: Pipeline) -> N
     assert len(written) <= 1 < len(before)
 
 
-@pytest.mark.check_all
 def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pipeline: Pipeline) -> None:
     """A refusal fails no run; pages made without the orders must not look as if nobody had ordered."""
     connected, day = pipeline.connected, pipeline.second_day()
@@ -204,7 +258,6 @@ def test_orders_that_are_refused_all_at_once_are_told_wherever_somebody_looks(pi
     assert "does not let this app read" not in page.read_text()
 
 
-@pytest.mark.check_all
 def test_a_clinic_whose_grant_is_gone_says_so_and_the_others_go_on(pipeline: Pipeline, tmp_path: Path) -> None:
     connected, day = pipeline.connected, pipeline.second_day()
     slug = "maple-street"

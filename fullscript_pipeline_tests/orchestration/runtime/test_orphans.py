@@ -24,7 +24,8 @@ from fullscript_pipeline.orchestration.runtime.partitions import clinic_partitio
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import RefreshRequest
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline, free_port
+from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.ui_links import ui_link
 from fullscript_pipeline_tests.helpers.wait_until import wait
 

@@ -108,6 +108,8 @@ def test_an_override_reaches_every_use_in_a_step(tmp_path: Path) -> None:
     with connected_pipeline(tmp_path, clinics=1, patients=5, products=10) as connected:
         (clinic,) = connected.store.clinics.all()
         os.environ["FULLSCRIPT_DATA_DIR"] = str(tmp_path / "untouched")
+        # Nobody is connected in that directory, so its grid would begin with the machine's today.
+        os.environ["FULLSCRIPT_START_DATE"] = DAY.isoformat()
         del os.environ["FULLSCRIPT_NOW"]
         clock = ClockResource.configure_at_launch(now=f"{DAY}T13:00:00+00:00")
         plain = make_resources(load_settings, {"clock": clock})
@@ -143,12 +145,12 @@ def test_an_override_reaches_every_use_in_a_step(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "fullscript.duckdb").exists()
 
 
-def test_settings_are_made_at_three_entries() -> None:
-    """A command, the code location, the web server; everything else is given them."""
+def test_settings_are_made_at_the_entries() -> None:
+    """A command, the code location, and the two web servers; everything else is given them."""
     package = Path(fullscript_pipeline.__file__).parent
     calls = {
         str(path.relative_to(package))
         for path in package.rglob("*.py")
         if re.search(r"load_settings[()]", path.read_text(encoding="utf-8")) and path.parent.name != "settings"
     }
-    assert calls == {"cli/command_settings.py", "definitions.py", "orchestration/webserver.py"}
+    assert calls == {"cli/command_settings.py", "cli/web.py", "definitions.py", "orchestration/webserver.py"}

@@ -1,5 +1,9 @@
 """Our way into Dagster's SQLite files and Dagster's own see the same history, whoever wrote it."""
 
+import shutil
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -34,6 +38,23 @@ def test_an_instance_goes_from_one_storage_to_the_other_and_back(
             (settings.dagster_home / "dagster.yaml").unlink()
 
 
+def test_a_runs_file_is_closed_soon_after_its_last_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The UI watches the file itself: what only its write-ahead log holds would be shown with the next event."""
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    with open_instance(load_settings()) as instance:
+        run_id = dg.materialize([something], instance=instance).run_id
+        (file,) = tmp_path.rglob(f"{run_id}.db")
+        log, deadline = file.with_name(f"{file.name}-wal"), time.monotonic() + 20
+        while log.exists() and time.monotonic() < deadline:
+            time.sleep(storage.CLOSE_AFTER_SECONDS / 4)
+        assert not log.exists()
+        alone = shutil.copy(file, tmp_path / "alone.db")
+        with closing(sqlite3.connect(alone)) as copied:
+            assert copied.execute("SELECT max(dagster_event_type = 'PIPELINE_SUCCESS') FROM event_logs").fetchone() == (
+                1,
+            )
+
+
 def test_a_file_that_names_a_moved_module_is_brought_up_to_date_and_keeps_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,3 +69,27 @@ def test_a_file_that_names_a_moved_module_is_brought_up_to_date_and_keeps_the_re
     with open_instance(settings) as instance:
         assert type(instance.event_log_storage).__module__ == storage.__name__
     assert (settings.dagster_home / "dagster.yaml").read_text().startswith("# ours\ntelemetry:")
+
+
+def test_a_batch_of_events_is_stored_as_single_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    kinds = []
+    for size in ("0", "100"):
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
+        with open_instance(load_settings()) as instance:
+            run_id = dg.materialize([something], instance=instance).run_id
+            kinds.append([entry.dagster_event_type for entry in instance.all_logs(run_id)])
+            last = instance.get_latest_materialization_event(something.key)
+            assert last is not None
+            assert last.run_id == run_id
+    assert kinds[0] == kinds[1]
+
+
+def test_a_clinic_that_is_gone_is_no_partition_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    with open_instance(load_settings()) as instance:
+        assert not instance.has_dynamic_partition("clinics", "acme")
+        instance.add_dynamic_partitions("clinics", ["acme"])
+        assert instance.has_dynamic_partition("clinics", "acme")
+        instance.delete_dynamic_partition("clinics", "acme")
+        assert not instance.has_dynamic_partition("clinics", "acme")

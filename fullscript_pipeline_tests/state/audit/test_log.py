@@ -44,6 +44,7 @@ def _heads(path: Path) -> list[AuditHead]:
         return store.audit.heads()
 
 
+@pytest.mark.sqlite_file
 def test_an_untouched_log_is_intact(path: Path) -> None:
     assert _damage(path) == []
     with StateStore(path, KEY) as store:
@@ -81,6 +82,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.parametrize("how", TAMPERINGS)
 def test_tampering_is_found_and_stays_found(path: Path, how: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
@@ -91,6 +93,7 @@ def test_tampering_is_found_and_stays_found(path: Path, how: str) -> None:
     assert _damage(path)
 
 
+@pytest.mark.sqlite_file
 def test_an_older_head_put_back_does_not_hide_a_cut(path: Path) -> None:
     """Who has only the file can put an older state of it back; a head that was noted elsewhere shows it."""
     with closing(sqlite3.connect(path)) as connection:
@@ -107,6 +110,7 @@ def test_an_older_head_put_back_does_not_hide_a_cut(path: Path) -> None:
     assert f"entry 8 of chain {noted.chain} is not the one that was noted" in _damage(path, noted)[0]
 
 
+@pytest.mark.sqlite_file
 def test_without_the_key_nothing_can_be_written_and_nothing_is_hidden(path: Path) -> None:
     with StateStore(path, "another long random text, of no use here") as store:
         with pytest.raises(ConfigurationError, match="another key"):
@@ -138,6 +142,7 @@ def test_the_log_survives_a_rotation_of_keys(path: Path) -> None:
         assert digest != store.audit.digest("us", "c-1", "p-2")
 
 
+@pytest.mark.sqlite_file
 def test_a_store_of_before_begins_its_log_when_it_is_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     before = next(number for number, one in enumerate(MIGRATIONS) if "audit_chains" in " ".join(one))
@@ -161,6 +166,7 @@ with StateStore(Path(sys.argv[1]), {KEY!r}) as store:
 """
 
 
+@pytest.mark.sqlite_file
 @pytest.mark.check_all
 def test_several_processes_write_one_chain(path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path)]) for _ in range(4)]
@@ -175,6 +181,7 @@ def test_what_is_no_head_is_reported(text: str) -> None:
         AuditHead.parse(text)
 
 
+@pytest.mark.sqlite_file
 def test_the_log_of_a_replaced_store_goes_on(path: Path, tmp_path: Path) -> None:
     present, backup = path, Path(shutil.copy(path, tmp_path / "backup.sqlite"))
     _store(present, 3)
@@ -192,6 +199,7 @@ def test_the_log_of_a_replaced_store_goes_on(path: Path, tmp_path: Path) -> None
     assert "not the one that was noted" in " ".join(_damage(backup))
 
 
+@pytest.mark.sqlite_file
 def test_a_log_of_another_key_is_not_carried_over_and_that_is_reported(path: Path, tmp_path: Path) -> None:
     backup = path
     with StateStore(tmp_path / "present.sqlite", "another long random text, of no use here"):

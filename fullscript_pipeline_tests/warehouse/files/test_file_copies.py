@@ -63,7 +63,7 @@ def filled(warehouse: Warehouse) -> Warehouse:
 
 def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, filled: Warehouse) -> None:
     settings = settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
-    path = publish(settings, filled, CopyOptions(Level.PSEUDONYMISED)).path
+    path = publish(settings, filled, CopyOptions(level=Level.PSEUDONYMISED)).path
     with Warehouse(path, settings.publish_key, temp_dir=settings.data_dir).read_unlocked() as con:
         everything = [
             str(con.execute(f"SELECT * FROM {schema}.{table}").fetchall())
@@ -124,6 +124,7 @@ def test_old_landed_pages_go_and_young_ones_stay(tmp_path: Path) -> None:
     today = date(2026, 11, 1)
     assert tidy_landing(tmp_path, 0, today).files == 0
     assert tidy_landing(tmp_path, 1, today, only_look=True).bytes == 5
+    assert tidy_landing(tmp_path, 1, today, kept={("acme", "2026-10-01")}).files == 0
     assert tidy_landing(tmp_path, 1, today).files == 1
     assert sorted(path.name for path in (tmp_path / "us-snd" / "acme").iterdir()) == [
         "2026-10-31",

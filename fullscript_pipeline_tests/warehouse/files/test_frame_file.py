@@ -17,7 +17,9 @@ from fullscript_pipeline.warehouse.files import frame_format
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Envelope, Request, make_line
 
-ENVELOPE = Envelope("c1", "us", "2026-11-01T00:00:00+00:00", "req-1", "p1")
+ENVELOPE = Envelope(
+    clinic_id="c1", region="us", fetched_at="2026-11-01T00:00:00+00:00", request_id="req-1", parent_id="p1"
+)
 PAGES = 4
 
 
@@ -25,7 +27,18 @@ def filled(path: Path, pages: int, key: str | None = None) -> FrameFile:
     file = FrameFile(path, key)
     for page in range(1, pages + 1):
         lines = [make_line({"id": f"{page}-{i}", "note": 'a "record": inside\n'}) for i in range(3)]
-        file.append(Request("orders", "k", page, len(lines), page == pages, 3 * pages, envelope=ENVELOPE), lines)
+        file.append(
+            Request(
+                endpoint="orders",
+                key="k",
+                page=page,
+                records=len(lines),
+                is_last=page == pages,
+                total_count=3 * pages,
+                envelope=ENVELOPE,
+            ),
+            lines,
+        )
     return file
 
 
@@ -39,7 +52,7 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path, key: str | None)
 
 def test_an_encrypted_file_shows_nothing_and_needs_its_key(tmp_path: Path) -> None:
     file = FrameFile(tmp_path / "f", "right")
-    file.append(Request("patients", "k"), [make_line({"id": "1", "last_name": "Canary"})])
+    file.append(Request(endpoint="patients", key="k"), [make_line({"id": "1", "last_name": "Canary"})])
     assert b"Canary" not in file.path.read_bytes()
     for key in ("wrong", None):
         with pytest.raises(ConfigurationError, match="FULLSCRIPT_ENCRYPTION_KEY"):
@@ -49,7 +62,7 @@ def test_an_encrypted_file_shows_nothing_and_needs_its_key(tmp_path: Path) -> No
 def test_a_file_cut_anywhere_keeps_its_complete_frames_and_takes_new_ones(tmp_path: Path) -> None:
     growing, edges = FrameFile(tmp_path / "whole"), []
     for page in (1, 2, 3):
-        growing.append(Request("orders", "k", page), [make_line({"id": str(page)})])
+        growing.append(Request(endpoint="orders", key="k", page=page), [make_line({"id": str(page)})])
         edges.append(growing.path.stat().st_size)
     whole = growing.path.read_bytes()
     for size in range(0, len(whole), 7):
@@ -59,7 +72,7 @@ def test_a_file_cut_anywhere_keeps_its_complete_frames_and_takes_new_ones(tmp_pa
         file.cut_torn_end()
         kept = len(file.requests())
         assert kept == sum(size >= edge for edge in edges)
-        file.append(Request("orders", "k", 9), [])
+        file.append(Request(endpoint="orders", key="k", page=9), [])
         assert [request.page for request in file.requests()][-1] == 9
 
 
@@ -67,7 +80,9 @@ def old_frames(path: Path, pages: int, key: str | None) -> None:
     """A file as versions before 2026-11-28 wrote it."""
     cipher = AESGCM(frame_format._derived(key, "landing", 32)) if key else None
     for page in range(1, pages + 1):
-        text = b"\n".join((orjson.dumps({"frame": Request("orders", "k", page)}), make_line({"id": str(page)})))
+        text = b"\n".join(
+            (orjson.dumps({"frame": Request(endpoint="orders", key="k", page=page)}), make_line({"id": str(page)}))
+        )
         payload = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(text)
         header = frame_format._OLD_HEADER.pack(b"FSL1", bool(key), len(payload) + (28 if key else 0))
         nonce = bytes(12)
@@ -108,7 +123,8 @@ def test_a_frame_that_unpacks_to_gigabytes_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "orders.1.frames"
     new_frames(path, 1, None)
     bombs = FrameFile(path)
-    bombs._append(zstandard.compress(bytes(frame_format.MAX_TEXT_BYTES + 1)))
+    bomb = zstandard.compress(bytes(frame_format.MAX_TEXT_BYTES + 1))
+    bombs._write(bombs._format.seal(bomb, 2))
     seen, damage = read(path, None)
     assert [page for page, _ in seen] == [1]
     assert damage is not None
@@ -152,7 +168,7 @@ def test_frames_that_were_taken_out_swapped_or_added_are_damage(tmp_path: Path) 
     path = tmp_path / "orders.1.open"
     file, edges = FrameFile(path), [0]
     for page in (1, 2, 3):
-        file.append(Request("orders", "k", page), [make_line({"id": str(page)})])
+        file.append(Request(endpoint="orders", key="k", page=page), [make_line({"id": str(page)})])
         edges.append(path.stat().st_size)
     first, second, third = (path.read_bytes()[a:b] for a, b in itertools.pairwise(edges))
     for content in (first + third, second + first + third, first + second + second + third):
@@ -171,7 +187,7 @@ def test_a_frame_opens_in_its_own_file_only(tmp_path: Path) -> None:
     other.write_bytes(mine.read_bytes())
     with pytest.raises(LandingDamage):
         file = FrameFile(other, "a key")
-        file.append(Request("orders", "k", 2), [])
+        file.append(Request(endpoint="orders", key="k", page=2), [])
         file.requests()
 
 
@@ -223,7 +239,7 @@ def test_a_file_that_an_earlier_version_left_open_is_gone_on_with(tmp_path: Path
     old_frames(path, 2, key)
     file = FrameFile(path, key)
     file.cut_torn_end()
-    file.append(Request("orders", "k", 3), [])
+    file.append(Request(endpoint="orders", key="k", page=3), [])
     file.finish()
     assert [request.page for request in FrameFile(file.path, key).requests()] == [1, 2, 3]
 

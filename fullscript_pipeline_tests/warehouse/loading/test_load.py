@@ -193,13 +193,13 @@ def test_ids_are_never_sql_text(warehouse: Warehouse) -> None:
     odd = "x') OR true --"
     plans = [plan("1", id="p1", patient={"id": odd}), plan("1", id="p2", patient={"id": "y"})]
     put(warehouse, TREATMENT_PLANS, plans)
-    put(warehouse, TREATMENT_PLANS, [], 1, Among("patient_id", [odd]))
+    put(warehouse, TREATMENT_PLANS, [], 1, Among(column="patient_id", ids=[odd]))
     assert rows(warehouse, "SELECT treatment_plan_id FROM core.treatment_plans WHERE removed_at IS NULL") == [("p2",)]
 
 
 def test_absence_counts_only_among_what_was_listed(warehouse: Warehouse) -> None:
     put(warehouse, TREATMENT_PLANS, [plan("1"), plan("1", id="p2", patient={"id": "y"})])
-    put(warehouse, TREATMENT_PLANS, [], 1, Among("patient_id", ["x"]))
+    put(warehouse, TREATMENT_PLANS, [], 1, Among(column="patient_id", ids=["x"]))
     assert rows(warehouse, "SELECT treatment_plan_id FROM core.treatment_plans WHERE removed_at IS NULL") == [("p2",)]
     assert rows(warehouse, "SELECT count(*) FROM core.recommendations WHERE removed_at IS NULL") == [(1,)]
 

@@ -12,7 +12,7 @@ from fullscript_pipeline.resources.orders import ORDER_LINE_ITEMS, ORDERS
 from fullscript_pipeline.resources.types import Kind, Table, text
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.landing import Size
-from fullscript_pipeline.warehouse.loading import load
+from fullscript_pipeline.warehouse.loading import load, quarantine
 from fullscript_pipeline.warehouse.loading.quarantine_replay import Replayed, replay
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING, Among
 from fullscript_pipeline_tests.helpers.broken_records import BROKEN
@@ -87,7 +87,7 @@ def test_another_broken_shape_takes_the_place_of_the_first(warehouse: Warehouse)
 
 def test_what_is_no_longer_listed_is_out(warehouse: Warehouse) -> None:
     put(warehouse, ORDERS, [order(1), order(2, completed_at="yesterday")], missing_among=EVERYTHING)
-    put(warehouse, ORDERS, [order(1)], 1, missing_among=Among("patient_id", ["p1"]))
+    put(warehouse, ORDERS, [order(1)], 1, missing_among=Among(column="patient_id", ids=["p1"]))
     assert len(rows(warehouse, OPEN)) == 1
     put(warehouse, ORDERS, [order(1)], 2, missing_among=EVERYTHING)
     assert rows(warehouse, RESOLVED) == [("o2", "gone")]
@@ -96,7 +96,10 @@ def test_what_is_no_longer_listed_is_out(warehouse: Warehouse) -> None:
 def test_replay_loads_what_the_program_now_can_type(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     records = [order(1, completed_at="yesterday"), {"first": "no id"}, order(2, line_items=[{"quantity": "2 packs"}])]
     put(warehouse, ORDERS, records)
-    assert again(warehouse) == [Replayed("order_line_items", "c1", 0, 1), Replayed("orders", "c1", 0, 2)]
+    assert again(warehouse) == [
+        Replayed(table="order_line_items", clinic_id="c1", loaded=0, left=1),
+        Replayed(table="orders", clinic_id="c1", loaded=0, left=2),
+    ]
     # A later version of the program knows better.
     lines = replace(ORDER_LINE_ITEMS, columns=(text("quantity"), *ORDER_LINE_ITEMS.columns[2:]))
     orders = replace(ORDERS, columns=tuple(replace(one, strict=False) for one in ORDERS.columns))
@@ -104,7 +107,10 @@ def test_replay_loads_what_the_program_now_can_type(warehouse: Warehouse, monkey
         monkeypatch.setitem(replay.__globals__["_TABLES"], table.name, table)
     with warehouse.maintain() as con:
         con.execute("ALTER TABLE core.order_line_items ALTER quantity TYPE VARCHAR")
-    assert again(warehouse) == [Replayed("order_line_items", "c1", 1, 0), Replayed("orders", "c1", 1, 1)]
+    assert again(warehouse) == [
+        Replayed(table="order_line_items", clinic_id="c1", loaded=1, left=0),
+        Replayed(table="orders", clinic_id="c1", loaded=1, left=1),
+    ]
     assert rows(warehouse, "SELECT order_id FROM core.orders ORDER BY 1") == [("o1",), ("o2",)]
     assert rows(warehouse, "SELECT order_id, position, quantity FROM core.order_line_items ORDER BY 1") == [
         ("o1", 0, "1"),
@@ -117,7 +123,22 @@ def test_replay_loads_what_the_program_now_can_type(warehouse: Warehouse, monkey
 def test_a_line_that_is_named_after_its_parent_is_replayed_without_it(warehouse: Warehouse) -> None:
     put(warehouse, LAB_ORDERS, [{"id": "l1", "name": "Panel", "results": [{"id": "r1"}, "no object"]}])
     assert rows(warehouse, "SELECT name FROM core.lab_order_results") == [("Panel",)]
-    assert again(warehouse) == [Replayed("lab_order_results", "c1", 0, 1)]
+    assert again(warehouse) == [Replayed(table="lab_order_results", clinic_id="c1", loaded=0, left=1)]
+
+
+def test_the_landed_day_of_an_open_record_is_named(warehouse: Warehouse) -> None:
+    put(warehouse, ORDERS, [order(1, completed_at="yesterday")])
+    with warehouse.write() as con:
+        con.execute(
+            "INSERT INTO ops.pulls BY NAME "
+            "SELECT DISTINCT pull_id, clinic_id, 'us' AS region, DATE '2026-11-22' AS day "
+            "FROM ops.quarantine"
+        )
+        con.execute("INSERT INTO core.clinics BY NAME SELECT 'c1' AS clinic_id, 'acme' AS clinic_key")
+        assert quarantine.landed_days(con) == {("acme", "2026-11-22")}
+    put(warehouse, ORDERS, [order(1)], 1)
+    with warehouse.read() as con:
+        assert quarantine.landed_days(con) == frozenset()
 
 
 def again(warehouse: Warehouse) -> list[Replayed]:

@@ -27,10 +27,10 @@ from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left
 from fullscript_pipeline_tests.helpers.warehouse_loads import context, lines_of, put, rows
 
 READ = frozenset({"patients:read"})
-FULL = View("c1", "anna", READ | {"patients:treatment_plan_history"})
-NARROW = View("c1", "anna", READ, lacks=frozenset({"patients:treatment_plan_history"}))
-OTHER = View("c1", "bert", FULL.scopes)
-NAMELESS = View("c1", None)
+FULL = View(clinic_id="c1", user_id="anna", scopes=READ | {"patients:treatment_plan_history"})
+NARROW = View(clinic_id="c1", user_id="anna", scopes=READ, lacks=frozenset({"patients:treatment_plan_history"}))
+OTHER = View(clinic_id="c1", user_id="bert", scopes=FULL.scopes)
+NAMELESS = View(clinic_id="c1", user_id=None)
 _hours = itertools.count()
 
 
@@ -63,7 +63,9 @@ def test_one_view_removes_and_stores_nothing_per_row(warehouse: Warehouse) -> No
     assert (there(warehouse), sightings(warehouse)) == ("ab", 0)
 
 
-@pytest.mark.parametrize("second", [NARROW, OTHER, View("c1", "anna", frozenset({"x"})), NAMELESS])
+@pytest.mark.parametrize(
+    "second", [NARROW, OTHER, View(clinic_id="c1", user_id="anna", scopes=frozenset({"x"})), NAMELESS]
+)
 def test_another_view_removes_nothing_however_often_it_lists(warehouse: Warehouse, second: View) -> None:
     see(warehouse, FULL, *"abcd")
     counts = [see(warehouse, second, "a") for _ in range(5)]
@@ -240,7 +242,7 @@ def test_the_narrower_view_is_reported_until_the_wider_one_is_back(warehouse: Wa
 def test_a_user_who_sees_every_row_is_not_reported(warehouse: Warehouse) -> None:
     see(warehouse, FULL, *"abc")
     see(warehouse, OTHER, *"abc")
-    see(warehouse, View("c1", "anna", FULL.scopes | {"patients:write"}), *"abc")
+    see(warehouse, View(clinic_id="c1", user_id="anna", scopes=FULL.scopes | {"patients:write"}), *"abc")
     see(warehouse, FULL, *"abc")
     with warehouse.read() as con:
         assert narrowings(con, "c1") == []
@@ -256,10 +258,15 @@ def warehouse_of_each(empty_file: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 SCOPES = st.sets(st.sampled_from(["r", "s"]))
-VIEWS = st.builds(lambda user, scopes: View("c1", user, frozenset(scopes)), st.sampled_from(["u", "v", None]), SCOPES)
+VIEWS = st.builds(
+    lambda user, scopes: View(clinic_id="c1", user_id=user, scopes=frozenset(scopes)),
+    st.sampled_from(["u", "v", None]),
+    SCOPES,
+)
 LISTINGS = st.lists(st.tuples(VIEWS, st.sets(st.sampled_from("abcd"), min_size=1)), min_size=1, max_size=6)
 
 
+@pytest.mark.check_all
 @settings(deadline=None, max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(LISTINGS)
 def test_a_row_goes_just_when_a_view_that_listed_it_is_included(

@@ -12,7 +12,7 @@ from fullscript_pipeline.resources.protocols import PROTOCOLS
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.loading.unread_lines import ArrivedLine, StoredLine, match_stored_lines
+from fullscript_pipeline.warehouse.loading.children import ArrivedLine, StoredLine, match_stored_lines
 from fullscript_pipeline_tests.helpers.warehouse_loads import put, rows
 
 # Every array whose lines are known by their place: table, array, what a line is about, where it is stored.

@@ -32,9 +32,9 @@ def few(warehouse: Warehouse) -> Warehouse:
 
 def test_a_copy_without_its_secrets_is_not_begun(settings: Settings, few: Warehouse) -> None:
     for options, changed in (
-        (CopyOptions(Level.PSEUDONYMISED), settings.model_copy(update={"publish_key": PIPELINE_KEY})),
-        (CopyOptions(Level.DEIDENTIFIED), settings.model_copy(update={"publish_key": None})),
-        (CopyOptions(Level.PSEUDONYMISED, shift_dates=True), settings),
+        (CopyOptions(level=Level.PSEUDONYMISED), settings.model_copy(update={"publish_key": PIPELINE_KEY})),
+        (CopyOptions(level=Level.DEIDENTIFIED), settings.model_copy(update={"publish_key": None})),
+        (CopyOptions(level=Level.PSEUDONYMISED, shift_dates=True), settings),
     ):
         with pytest.raises(ConfigurationError, match="FULLSCRIPT_PUBLISH_"):
             publish(changed, few, options)
@@ -43,7 +43,7 @@ def test_a_copy_without_its_secrets_is_not_begun(settings: Settings, few: Wareho
 
 def test_a_copy_of_too_few_is_refused_and_leaves_no_file(settings: Settings, few: Warehouse) -> None:
     with pytest.raises(EmptyCopy, match="none of the 2 patients"):
-        publish(settings, few, CopyOptions(Level.DEIDENTIFIED))
+        publish(settings, few, CopyOptions(level=Level.DEIDENTIFIED))
     assert list(settings.published_dir.iterdir()) == []
 
 
@@ -79,7 +79,7 @@ def test_what_is_gone_refunded_or_a_draft_is_in_no_deidentified_copy(
 
 
 def test_how_a_copy_was_made_is_read_back(settings: Settings, few: Warehouse) -> None:
-    made = [CopyOptions(Level.PSEUDONYMISED, shift_dates=True), CopyOptions(Level.DEIDENTIFIED, k=2)]
+    made = [CopyOptions(level=Level.PSEUDONYMISED, shift_dates=True), CopyOptions(level=Level.DEIDENTIFIED, k=2)]
     for options in made:
         publish(with_secrets(settings, PEPPER), few, options)
     assert options_of_copies(settings) == made

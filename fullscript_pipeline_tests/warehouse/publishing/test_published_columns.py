@@ -28,9 +28,11 @@ def test_every_listed_column_is_one_of_the_table_and_none_is_free_text(listed: C
 
 
 def test_a_column_is_in_no_copy_until_it_says_so_and_never_without_its_table() -> None:
-    plain = Table("visits", "clinic", key=("visit_id",), columns=(text("reason"),))
+    plain = Table(name="visits", scope="clinic", key=("visit_id",), columns=(text("reason"),))
     assert (plain.copies, plain.columns[0].copies) == ((), ())
-    table = Table("visits", "clinic", key=("visit_id",), copies=BOTH_COPIES, columns=(text("place").published(),))
+    table = Table(
+        name="visits", scope="clinic", key=("visit_id",), copies=BOTH_COPIES, columns=(text("place").published(),)
+    )
     assert table.columns[0].copies == BOTH_COPIES
     with pytest.raises(ValueError, match=r"visits\.reason is in a copy that the table is not in"):
-        Table("visits", "clinic", key=("visit_id",), columns=(text("reason").published(Copy.SHIFTED),))
+        Table(name="visits", scope="clinic", key=("visit_id",), columns=(text("reason").published(Copy.SHIFTED),))

@@ -8,6 +8,7 @@ import pytest
 
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.warehouse.attachment import detach_all
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.publishing.publish import Level
 from fullscript_pipeline.warehouse.publishing.published_columns import DEIDENTIFIED, PSEUDONYMISED, SHIFTED
@@ -42,6 +43,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def world(empty_file: Path, settings: Settings) -> Warehouse:
     warehouse = Warehouse(Path(shutil.copy(empty_file, settings.data_dir / "w.duckdb")))
     fill_with_people(warehouse, PEOPLE)
+    detach_all()
     return warehouse
 
 

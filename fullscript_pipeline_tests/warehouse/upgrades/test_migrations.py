@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from fullscript_pipeline.resources.treatment_plans import TREATMENT_PLANS
@@ -28,7 +27,7 @@ def test_a_file_of_a_released_version_keeps_what_it_holds(version: int, tmp_path
 
 def test_an_upgraded_file_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
     def described(path: Path) -> list[tuple[str, ...]]:
-        with duckdb.connect(str(path), read_only=True) as con:
+        with Warehouse(path).read() as con:
             return con.execute(
                 "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
                 "WHERE NOT internal AND schema_name <> 'marts' AND table_name <> 'category_memberships' ORDER BY ALL"

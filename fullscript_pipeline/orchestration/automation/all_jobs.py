@@ -1,0 +1,12 @@
+"""Every job. What does not belong here: the jobs themselves."""
+
+from fullscript_pipeline.orchestration.automation.jobs import (
+    catalog_daily,
+    clinic_daily,
+    clinic_refresh,
+    clinic_sweep,
+    orders_backfill,
+)
+from fullscript_pipeline.orchestration.automation.patient_read_job import patient_read
+
+ALL_JOBS = (clinic_daily, catalog_daily, orders_backfill, clinic_refresh, clinic_sweep, patient_read)

@@ -1,0 +1,108 @@
+"""A PostgreSQL server of its own for the tests, on a free port, run as an ordinary user; and a schema for each store.
+
+What does not belong here: assertions.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from fullscript_pipeline_tests.helpers.free_ports import free_port
+
+_READY_SECONDS = 30.0
+_NOBODY = 65534
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """`url`: of its only database."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://tests@127.0.0.1:{self.port}/postgres"
+
+    def url_of(self, name: str) -> str:
+        """The address of a schema of its own, made for `name`."""
+        schema = f"s{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        self.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        return f"{self.url}?options=-csearch_path%3D{schema}"
+
+    def execute(self, statement: str) -> None:
+        """Runs a statement of the tests outside a transaction."""
+        _execute(self.url, statement)
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Skips the test where PostgreSQL is not installed."""
+    programs = _programs()
+    folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
+    # PostgreSQL refuses to run as root.
+    user: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    try:
+        if user:
+            os.chown(folder, _NOBODY, _NOBODY)
+        data = folder / "data"
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "--no-sync", "-E", "UTF8"],
+            check=True, capture_output=True, cwd=folder, **user,
+        )  # fmt: skip
+        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
+        run = [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
+        with (
+            (folder / "log").open("w") as log,
+            subprocess.Popen(run, stdout=log, stderr=log, cwd=folder, text=True, **user) as process,
+        ):
+            try:
+                server = PostgresServer(port)
+                _wait_until_ready(server.url, process)
+                yield server
+            finally:
+                process.terminate()
+                process.wait(_READY_SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not folders:
+        pytest.skip("PostgreSQL is not installed")
+    return folders[-1]
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[str]") -> None:
+    until = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            _execute(url, "SELECT 1")
+        except OperationalError:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text(statement))

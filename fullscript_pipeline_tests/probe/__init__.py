@@ -1,0 +1,1 @@
+"""Tests of `probe`. What does not belong here: tests of other rooms."""
