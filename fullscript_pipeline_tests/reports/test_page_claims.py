@@ -71,7 +71,7 @@ def test_the_headline_and_the_list_of_everybody_say_what_the_table_says(world: d
         (answer,) = re.findall(r'<p class="answer">(.*?)</p>', page)
         counted = [int(number) for number in re.findall(r"(?:^|\. )([\d,]+) ", answer)]
         assert sum(counted) == len(verdicts), (path.name, answer)
-        found = re.search(rf'patients/{path.name}">.*?</th><td>.*?</td><td>(.*?)</td>', directory)
+        found = re.search(rf'patients/{path.name}">.*?</th><td role="cell">.*?</td><td role="cell">(.*?)</td>', directory)
         assert found is not None
         if "Archived" not in found[1]:
             others = f" +{len(verdicts) - 1}" if len(verdicts) > 1 else ""
