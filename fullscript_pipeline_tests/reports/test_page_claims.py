@@ -114,7 +114,8 @@ def test_no_two_sentences_of_a_page_contradict_each_other(world: dict[str, Any])
         page = path.read_text(encoding="utf-8")
         for row in re.findall(r"<tr[^>]*><th scope=\"row\".*?</tr>", page, re.S):
             found = re.search(r'<b class="(\w+)">', row)
-                key = found[1]
+            assert found is not None
+            key = found[1]
             assert ("day late" in row or "days late" in row) == (key in {"long", "late", "ranout"}), row
             assert "due in" not in row or key in {"track", "due"}, row
             assert "below the" not in row or key not in {"track", "due"}, row
