@@ -14,6 +14,7 @@ from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.health.metrics import render_metrics, serve_metrics
+from fullscript_pipeline.health.overview import operators_file
 from fullscript_pipeline.health.purged import stored_purged_patients
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
@@ -106,6 +107,7 @@ __all__ = [
     "exit_code",
     "failed",
     "format_bytes",
+    "operators_file",
     "render_metrics",
     "serve_metrics",
     "stored_purged_patients",

@@ -65,7 +65,7 @@ class PageSealing(Protocol):
 class ReportStore:
     """Stores pages under one root. A write is a temporary file and a rename: a reader sees the old page or the new.
 
-    With a `sealing`, the pages of clinics are stored encrypted; those of catalogs name no patient.
+    With a `sealing`, the pages of clinics and what operators see are stored encrypted; catalogs name no patient.
     """
 
     def __init__(self, root: Path, sealing: PageSealing | None = None, *, folder: str = "") -> None:
@@ -83,6 +83,10 @@ class ReportStore:
     def path_for_index(self) -> Path:
         """The page that links to all clinics and digests."""
         return self.root / "index.html"
+
+    def path_for_operators(self) -> Path:
+        """What the portal shows operators."""
+        return self.root / "operators.json"
 
     def path_for_clinic(self, clinic_key: str, page: int = 1) -> Path:
         """A page of the clinic's call list."""
@@ -144,7 +148,7 @@ class ReportStore:
         """
         encoded = content.encode("utf-8", "replace") if isinstance(content, str) else content
         place = path.relative_to(self.root).as_posix()
-        if self._sealing is not None and place.startswith("clinics/"):
+        if self._sealing is not None and place.startswith(("clinics/", "operators.")):
             encoded = self._sealing.seal(encoded, self._folder + place)
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:

@@ -20,6 +20,7 @@ from fullscript_pipeline.settings.adherence import AdherencePolicy, check_policy
 from fullscript_pipeline.settings.data_directory import DataDirectory
 from fullscript_pipeline.settings.environment_source import EnvironmentSource
 from fullscript_pipeline.settings.messages import MessageSettings
+from fullscript_pipeline.settings.operators import OperatorSettings
 from fullscript_pipeline.settings.portal import PortalSettings
 from fullscript_pipeline.settings.servers import ServerSettings, foreign_address_advice
 from fullscript_pipeline.settings.value_types import (
@@ -45,7 +46,7 @@ EXTRAS = (
 )
 
 
-class Settings(DataDirectory, PortalSettings, MessageSettings):
+class Settings(DataDirectory, PortalSettings, OperatorSettings, MessageSettings):
     """What the environment says. `servers` has exactly the keys of SERVER_NAMES."""
 
     model_config = SettingsConfigDict(frozen=True, validate_default=False, hide_input_in_errors=True)

@@ -24,6 +24,8 @@ from fullscript_pipeline.web.connecting import Connecting
 from fullscript_pipeline.web.embed_views import EmbedViews
 from fullscript_pipeline.web.gate import HEALTH, Gate
 from fullscript_pipeline.web.note_views import NoteViews
+from fullscript_pipeline.web.operator_sign_in import OperatorSignIn
+from fullscript_pipeline.web.operator_views import OperatorViews
 from fullscript_pipeline.web.plan_views import PlanViews
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.reading_views import ReadingViews
@@ -66,6 +68,9 @@ def _portal_routes(portal: Portal) -> Iterator[Route]:
     yield Route("/connect", connecting.show)
     yield Route("/connect/begin", connecting.begin)
     yield Route("/language/{code}", signing_in.choose_language)
+    operators = OperatorSignIn(portal, visitors)
+    yield Route("/operators/signin", operators.begin)
+    yield Route("/operators/callback", operators.callback)
     yield Route("/signout", form(signing_in.sign_out), methods=["POST"])
     yield Route("/signout-everywhere", form(signing_in.sign_out_everywhere), methods=["POST"])
     yield from _clinic_routes(portal, visitors, form)
@@ -77,8 +82,10 @@ def _clinic_routes(
     plans = PlanViews(portal, visitors)
     notes, reading = NoteViews(portal, visitors), ReadingViews(portal, visitors)
     embed = EmbedViews(portal, visitors, plans)
-    clinic = ClinicViews(portal, visitors, notes=notes, reading=reading, embed=embed)
+    operators = OperatorViews(portal, visitors)
+    clinic = ClinicViews(portal, visitors, notes=notes, reading=reading, embed=embed, operators=operators)
     home, patient = "/clinics/{clinic_key}/", "/clinics/{clinic_key}/patients/{patient_id}"
+    yield Route("/operators/", operators.overview)
     yield Route("/index.html", clinic.index)
     yield Route("/catalog/{region}/{path:path}", clinic.catalog)
     yield Route(home, clinic.patients)

@@ -91,12 +91,23 @@ class AllClinicFiles:
     """The clinics that the pipeline wrote pages of, plain or sealed; a changed file is read again."""
 
     def __init__(self, reports: Path, seal: PageSeal) -> None:
-        self._reports, self._seal = reports, seal
+        self._reports, self.seal = reports, seal
         self._read: dict[Path, tuple[tuple[int, int], ClinicFiles]] = {}
         self._lock = threading.Lock()
 
     def of_clinic_id(self, region: str, clinic_id: str) -> ClinicFiles | None:
         return next((files for files in self._all() if (files.region, files.clinic_id) == (region, clinic_id)), None)
+
+    def of_clinic_key(self, clinic_key: str) -> ClinicFiles | None:
+        return next((files for files in self._all() if files.clinic_key == clinic_key), None)
+
+    def keys(self) -> frozenset[str]:
+        """The keys of the clinics that have pages."""
+        return frozenset(files.clinic_key for files in self._all())
+
+    def catalog_regions(self) -> list[str]:
+        """The regions whose catalog has pages."""
+        return sorted(path.parent.name for path in (self._reports / "catalog").glob("*/index.html"))
 
     def catalog_page(self, region: str, path: str) -> Path | None:
         """A page of the catalog of a region."""
@@ -104,7 +115,7 @@ class AllClinicFiles:
 
     def read(self, path: Path) -> bytes:
         """What a page or spreadsheet holds. Raises ConfigurationError for a sealed one of another key."""
-        return self._seal.open(path.read_bytes(), path.relative_to(self._reports).as_posix())
+        return self.seal.open(path.read_bytes(), path.relative_to(self._reports).as_posix())
 
     def _all(self) -> list[ClinicFiles]:
         found = []

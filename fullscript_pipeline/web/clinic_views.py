@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from fullscript_pipeline.web.clinic_files import ListedPatient
 from fullscript_pipeline.web.embed_views import EmbedViews
 from fullscript_pipeline.web.note_views import NoteViews
+from fullscript_pipeline.web.operator_views import OperatorViews
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.reading_views import ReadingViews
 from fullscript_pipeline.web.templating import page, part, with_bar
@@ -54,28 +55,35 @@ class PatientFilter:
 
 
 class ClinicViews:
-    """The pages of one clinic, for its own users."""
+    """The pages of one clinic, for its own users, and for operators who may see patients."""
 
     def __init__(
-        self, portal: Portal, visitors: Visitors, *, notes: NoteViews, reading: ReadingViews, embed: EmbedViews
+        self,
+        portal: Portal,
+        visitors: Visitors,
+        *,
+        notes: NoteViews,
+        reading: ReadingViews,
+        embed: EmbedViews,
+        operators: OperatorViews,
     ) -> None:
-        self._portal, self._visitors = portal, visitors
+        self._portal, self._visitors, self._operators = portal, visitors, operators
         self._notes, self._reading, self._embed = notes, reading, embed
 
     def patients(self, request: Request) -> Response:
         """GET /clinics/<clinic_key>/: whom to contact; the address never holds what somebody searches."""
         chosen = {name: text for name, text in request.query_params.items() if name != "q"}
-        return self._list(self._visitors.visit(request), PatientFilter.of(chosen))
+        return self._list(self._visitors.look(request), PatientFilter.of(chosen))
 
     def search(self, request: Request, form: Mapping[str, str]) -> Response:
         """POST /clinics/<clinic_key>/: the same list, narrowed."""
-        visit = self._visitors.visit(request)
+        visit = self._visitors.look(request)
         self._visitors.check_form(visit.session, form)
         return self._list(visit, PatientFilter.of(form))
 
     def _list(self, visit: Visit, wanted: PatientFilter) -> Response:
         visible, today = self._portal.sessions.visible(visit.session), self._portal.today()
-        states = self._portal.notes.states(visit.session.user)
+        states = {} if visit.is_operators else self._portal.notes.states(visit.session.user)
         aside = {patient_id for patient_id, state in states.items() if state.is_set_aside(today)}
         theirs = [row for row in visit.clinic.patients.values() if visible is None or row.id in visible]
         found = [row for row in theirs if wanted.admits(row, is_set_aside=row.id in aside)]
@@ -99,19 +107,21 @@ class ClinicViews:
 
     def patient(self, request: Request) -> Response:
         """GET /clinics/<clinic_key>/patients/<patient_id>: the patient's page of the last run."""
-        visit = self._visitors.visit(request)
+        visit = self._visitors.look(request)
         patient = self._visitors.patient_of(visit, request.path_params["patient_id"])
         path = visit.clinic.patient_page(patient)
         self._portal.audit.append("patient shown", visit.session.user, patient_id=patient.id)
         bar = self._bar(visit, patient)
-        notes = self._notes.section(visit, patient) + self._reading.section(visit, patient)
+        notes = ""
+        if not visit.is_operators:
+            notes = self._notes.section(visit, patient) + self._reading.section(visit, patient)
         if path is None:
             return page("no_page.html.j2", bar=bar, patient=patient, notes=notes)
         return with_bar(self._html(path), bar, notes)
 
     def file(self, request: Request) -> Response:
         """GET /clinics/<clinic_key>/<path>: a list of the last run, or a spreadsheet; for who may see everybody."""
-        visit, sees_everybody = self._visitors.visit(request), False
+        visit, sees_everybody = self._visitors.look(request), False
         path = visit.clinic.list_page(request.path_params["path"])
         if path is not None and not (sees_everybody := self._visitors.sees_everybody(visit)) and path.name == _FIRST:
             # Every patient's page links to it.
@@ -125,19 +135,25 @@ class ClinicViews:
         return with_bar(self._html(path), self._bar(visit))
 
     def catalog(self, request: Request) -> Response:
-        """GET /catalog/<region>/<path>: digests, brands and products of the clinic's region; they name no patient."""
-        visit = self._visitors.visit(request)
-        region = request.path_params["region"]
+        """GET /catalog/<region>/<path>: digests, brands and products; they name no patient.
+
+        A clinician's are of the clinic's region.
+        """
+        session, region = self._visitors.require_session(request), request.path_params["region"]
+        visit = None if session.is_operator else self._visitors.own_clinic(request, session)
         path = self._portal.clinics.catalog_page(region, request.path_params["path"])
-        if path is None or region != visit.clinic.region:
-            self._visitors.refuse(visit.session, "catalog")
+        if path is None or (visit is not None and region != visit.clinic.region):
+            self._visitors.refuse(session, "catalog")
         if path.suffix != ".html":
             return self._download(path)
-        return with_bar(self._html(path), self._bar(visit))
+        return with_bar(self._html(path), self._bar(visit) if visit else self._operators.bar(session))
 
     def index(self, request: Request) -> Response:
         """GET /index.html: pages link to the list of all clinics, which the portal shows nobody."""
-        return RedirectResponse(f"/clinics/{self._visitors.visit(request).clinic.clinic_key}/", 303)
+        session = self._visitors.require_session(request)
+        if session.is_operator:
+            return RedirectResponse("/operators/", 303)
+        return RedirectResponse(f"/clinics/{self._visitors.own_clinic(request, session).clinic.clinic_key}/", 303)
 
     def _html(self, path: Path) -> str:
         return self._portal.clinics.read(path).decode("utf-8", "replace")
@@ -148,6 +164,8 @@ class ClinicViews:
         return Response(self._portal.clinics.read(path), headers=headers, media_type=kind)
 
     def _bar(self, visit: Visit, patient: ListedPatient | None = None) -> str:
+        if visit.is_operators:
+            return self._operators.bar(visit.session)
         plans: Sequence[str] = patient.plans if patient else ()
         return part(
             "bar.html.j2",

@@ -5,6 +5,7 @@ What does not belong here: reading variables (`settings`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -19,6 +20,19 @@ KEY_VARIABLES = (
     "FULLSCRIPT_ENCRYPTION_KEY_FILE",
     "FULLSCRIPT_ENCRYPTION_KEY_COMMAND",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorApp:
+    """The portal's client at the operators' OpenID provider. `patient_role`: None where no operator sees a patient."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: str
+    roles_claim: str
+    operator_role: str
+    patient_role: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +57,7 @@ class PortalConfiguration:
     idle_seconds: int
     session_seconds: int
     time_zone: ZoneInfo
+    operators: OperatorApp | None
 
     @property
     def is_https(self) -> bool:
@@ -56,6 +71,11 @@ class PortalConfiguration:
     @property
     def redirect_uri(self) -> str:
         return f"{self.url}/callback"
+
+    @property
+    def operator_redirect_uri(self) -> str:
+        """An address of its own: what one server answers is never taken for another's."""
+        return f"{self.url}/operators/callback"
 
 
 def refuse_encryption_key(variables: Mapping[str, str]) -> None:
@@ -91,6 +111,33 @@ def configure(settings: Settings) -> PortalConfiguration:
         idle_seconds=settings.web_idle_minutes * 60,
         session_seconds=settings.web_session_hours * 3600,
         time_zone=settings.time_zone,
+        operators=_operator_app(settings),
+    )
+
+
+def _operator_app(settings: Settings) -> OperatorApp | None:
+    """None: operators do not sign in here."""
+    if not settings.web_oidc_issuer:
+        return None
+    if not settings.web_oidc_client_id or not settings.web_oidc_client_secret:
+        raise ConfigurationError(
+            "FULLSCRIPT_WEB_OIDC_ISSUER is set without FULLSCRIPT_WEB_OIDC_CLIENT_ID and "
+            "FULLSCRIPT_WEB_OIDC_CLIENT_SECRET: register the portal at the provider, with the redirect URI "
+            f"{settings.web_url}/operators/callback, and set both."
+        )
+    if find_spec("authlib") is None:
+        raise ConfigurationError(
+            "FULLSCRIPT_WEB_OIDC_ISSUER is set, and what signs operators in is not installed: install "
+            "`fullscript-pipeline[web]`."
+        )
+    return OperatorApp(
+        issuer=settings.web_oidc_issuer,
+        client_id=settings.web_oidc_client_id,
+        client_secret=settings.web_oidc_client_secret,
+        scopes=settings.web_oidc_scopes,
+        roles_claim=settings.web_oidc_roles_claim,
+        operator_role=settings.web_oidc_operator_role,
+        patient_role=settings.web_oidc_patient_role or None,
     )
 
 

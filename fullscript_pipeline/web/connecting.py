@@ -46,7 +46,7 @@ class Connecting:
 
     def show(self, request: Request) -> Response:
         """GET /connect: the offer, how far it is, or the way to the clinic's pages."""
-        session = self._visitors.require_session(request)
+        session = self._visitors.require_clinician(request)
         user = session.user
         clinic_key = self._portal.clinic_key_of(user)
         asked = self._portal.requests.latest(user.server, user.clinic_id)
@@ -66,7 +66,7 @@ class Connecting:
 
     def begin(self, request: Request) -> Response:
         """GET /connect/begin: to Fullscript, to approve the pipeline's own app."""
-        session = self._visitors.require_session(request)
+        session = self._visitors.require_clinician(request)
         self._require_admitted(session)
         configuration, name = self._portal.configuration, session.user.server
         server = replace(self._app(session.user).server, client_id=configuration.connecting_client_ids[name])
@@ -77,7 +77,7 @@ class Connecting:
 
     def pass_on(self, request: Request, code: str) -> Response:
         """The callback of the second authorization: the code goes into the queue, and the page shows how far it is."""
-        session = self._visitors.require_session(request)
+        session = self._visitors.require_clinician(request)
         self._require_admitted(session)
         user, is_listed = session.user, session.user.clinic_id in self._portal.configuration.admitted_clinics
         try:

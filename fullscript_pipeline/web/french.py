@@ -195,4 +195,54 @@ FRENCH = {
     "Somebody of another clinic has approved the access: nothing was connected.": (
         "Une personne d’une autre clinique a approuvé l’accès : rien n’a été relié."
     ),
+    # Operators
+    "Catalog team and engineers:": "Équipe du catalogue et ingénieurs :",
+    "sign in as an operator": "se connecter comme opérateur",
+    "The provider did not sign you in.": "Le fournisseur d’identité ne vous a pas connecté.",
+    "What the provider answered could not be verified, so nobody was signed in.": (
+        "La réponse du fournisseur d’identité n’a pas pu être vérifiée : personne n’a été connecté."
+    ),
+    "The provider at which operators sign in does not answer. Try again; if it stays, tell whoever runs it.": (
+        "Le fournisseur d’identité des opérateurs ne répond pas. Réessayez ; si cela persiste, "
+        "prévenez son responsable."
+    ),
+    "Your account has no role that lets operators in here. Ask whoever runs the provider for it.": (
+        "Votre compte n’a pas de rôle qui laisse entrer les opérateurs ici. Demandez-le au responsable du fournisseur "
+        "d’identité."
+    ),
+    "Coverage and health": "Couverture et santé",
+    "Catalog {region}": "Catalogue {region}",
+    "The pipeline has not written this yet. It writes it every 15 minutes where FULLSCRIPT_WEB_OIDC_ISSUER is set for "
+    "its daemon, too.": (
+        "Ceci n’a pas encore été écrit. C’est écrit toutes les 15 minutes si FULLSCRIPT_WEB_OIDC_ISSUER est défini "
+        "pour le démon aussi."
+    ),
+    "Written by the pipeline: {time}.": "Écrit par le pipeline : {time}.",
+    "This is {count} hours old: see whether the daemon runs.": (
+        "Ceci date de {count} heures : vérifiez que le démon tourne."
+    ),
+    "{count} hours ago": "il y a {count} h",
+    "late": "en retard",
+    "never": "jamais",
+    "Clinics": "Cliniques",
+    "Clinic": "Clinique",
+    "Server": "Serveur",
+    "Access": "Accès",
+    "Last complete pull": "Dernière lecture complète",
+    "connected": "reliée",
+    "disconnected": "déliée",
+    "needs to be connected again": "à relier de nouveau",
+    "Catalogs": "Catalogues",
+    "Region": "Région",
+    "All products last read": "Dernière lecture de tous les produits",
+    "Health": "Santé",
+    "{failed} failed, {warned} warnings, {skipped} not checked, {passed} passed. In the words of `fullscript-pipeline "
+    "doctor`, which are English.": (
+        "{failed} échecs, {warned} avertissements, {skipped} non vérifiés, {passed} réussis. Dans les mots de "
+        "`fullscript-pipeline doctor`, qui sont anglais."
+    ),
+    "failed": "échec",
+    "warning": "avertissement",
+    "not checked": "non vérifié",
+    "passed": "réussi",
 }

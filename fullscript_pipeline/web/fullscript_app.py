@@ -26,6 +26,7 @@ from fullscript_pipeline.api import (
 )
 from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.settings import ServerSettings
+from fullscript_pipeline.web.session_locks import session_lock
 from fullscript_pipeline.web.sessions import Sessions, UserTokens
 
 # A person waits for the answer.
@@ -75,7 +76,7 @@ class SessionTokens:
         return tokens.access if tokens.ends_s - _ENDS_SOON_SECONDS > self._now() else self.renew(tokens.access)
 
     def renew(self, rejected: str) -> str:
-        with _renewing(self._key):
+        with session_lock(self._key):
             tokens = self._tokens()
             if tokens.access != rejected:
                 return tokens.access
@@ -156,16 +157,3 @@ def listed_patients(reader: ClinicSession) -> frozenset[str]:
 
 def token_pair(granted: GrantedTokens) -> UserTokens:
     return UserTokens(access=granted.access_token, refresh=granted.refresh_token, ends_s=granted.expires_at.timestamp())
-
-
-_locks_guard = threading.Lock()
-_locks: dict[str, threading.Lock] = {}
-
-
-def _renewing(key: str) -> threading.Lock:
-    """The lock of a session's renewal."""
-    with _locks_guard:
-        if len(_locks) > 10_000:
-            for unused in [name for name, lock in _locks.items() if not lock.locked()]:
-                del _locks[unused]
-        return _locks.setdefault(key, threading.Lock())

@@ -25,7 +25,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "X-Robots-Tag": "noindex",
 }
-_SIGN_IN_PATHS = ("/signin/", "/callback", "/connect/")
+_SIGN_IN_PATHS = ("/signin/", "/callback", "/connect/", "/operators/signin", "/operators/callback")
 
 
 class Gate:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.portal_store import PageSeal, PortalDatabase, PortalRequests, Seal
@@ -18,9 +19,12 @@ from fullscript_pipeline.web.fullscript_app import FullscriptApp
 from fullscript_pipeline.web.notes import PatientNotes
 from fullscript_pipeline.web.rate_limit import Limits
 from fullscript_pipeline.web.schema import TABLES
-from fullscript_pipeline.web.sessions import PortalUser, Sessions
+from fullscript_pipeline.web.sessions import OPERATORS, PortalUser, Sessions, TokenToRevoke
 from fullscript_pipeline.web.sign_ins import SignInRecords
 from fullscript_pipeline.web.stored_data import reseal_portal
+
+if TYPE_CHECKING:
+    from fullscript_pipeline.web.openid_provider import OpenIdProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,7 @@ class Portal:
     requests: PortalRequests
     clinics: AllClinicFiles
     apps: Mapping[str, FullscriptApp]
+    operators: "OpenIdProvider | None"
     now: Callable[[], float]
     limits: Limits
 
@@ -68,6 +73,7 @@ class Portal:
                 name: FullscriptApp.of_server(server, configuration.redirect_uri)
                 for name, server in configuration.servers.items()
             },
+            operators=_open_provider(configuration, now),
             now=now,
             limits=limits or Limits(),
         )
@@ -85,15 +91,29 @@ class Portal:
         """Revokes the tokens of closed sessions at Fullscript; returns how many are left for the next time."""
         left = 0
         for token in self.sessions.to_revoke():
-            app = self.apps.get(token.server)
-            if app is not None and app.revoke(token.token):
+            if self._is_revoked(token):
                 self.sessions.forget_revoked(token)
             else:
                 left += 1
         return left
+
+    def _is_revoked(self, token: TokenToRevoke) -> bool:
+        if token.server == OPERATORS:
+            return self.operators is None or self.operators.revoke(token.token)
+        app = self.apps.get(token.server)
+        return app is not None and app.revoke(token.token)
 
     def close(self) -> None:
         for app in self.apps.values():
             app.client.close()
         self.requests.close()
         self.database.close()
+
+
+def _open_provider(configuration: PortalConfiguration, now: Callable[[], float]) -> "OpenIdProvider | None":
+    """None: operators do not sign in here, and nothing of the extra `web` is imported."""
+    if configuration.operators is None:
+        return None
+    from fullscript_pipeline.web.openid_provider import OpenIdProvider  # noqa: PLC0415
+
+    return OpenIdProvider(configuration.operators, configuration.operator_redirect_uri, now)

@@ -15,6 +15,8 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from fullscript_pipeline.portal_store import PortalDatabase, Seal, hash_of
 from fullscript_pipeline.web.schema import revocations, sessions, visible_patients
 
+# The server of sessions of operators, who sign in at an OpenID provider.
+OPERATORS = "oidc"
 # `seen_s` is written this often at most.
 _TOUCH_SECONDS = 10
 
@@ -49,6 +51,10 @@ class PortalSession:
     sees_everybody: bool
     checked_s: float
     invitation_id: str | None
+
+    @property
+    def is_operator(self) -> bool:
+        return self.user.server == OPERATORS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,12 @@ class Sessions:
                 connection.execute(update(sessions).where(sessions.c.session_hash == key).values(seen_s=now))
         return self._session(row)
 
+    def of_key(self, key: str) -> PortalSession | None:
+        """An open session by the hash of its id, as it is stored now."""
+        with self._database.read() as connection:
+            row = connection.execute(select(sessions).where(sessions.c.session_hash == key)).first()
+        return self._session(row) if row else None
+
     def tokens(self, key: str) -> UserTokens | None:
         """The tokens of a session; None: it is closed."""
         with self._database.read() as connection:
@@ -139,10 +151,11 @@ class Sessions:
             this = sessions.c.session_hash == key
             connection.execute(update(sessions).where(this).values(self._sealed(key, tokens)))
 
-    def record_check(self, key: str) -> None:
-        """Fullscript has just confirmed that the user may still sign in."""
+    def record_check(self, key: str, *, sees_everybody: bool | None = None) -> None:
+        """Where the user signed in has just confirmed them; `sees_everybody`: what holds from now on."""
+        values = {"checked_s": self._now()} | ({} if sees_everybody is None else {"sees_everybody": sees_everybody})
         with self._database.write() as connection:
-            connection.execute(update(sessions).where(sessions.c.session_hash == key).values(checked_s=self._now()))
+            connection.execute(update(sessions).where(sessions.c.session_hash == key).values(values))
 
     def may_see(self, session: PortalSession, patient_id: str) -> bool:
         if session.sees_everybody:
@@ -202,7 +215,11 @@ class Sessions:
         return len(rows)
 
     def _leave_token(self, connection: Connection, row: Row[Any]) -> None:
-        token = self._seal.open(row.access_token, _place("access_token", row.session_hash))
+        """At an OpenID provider the refresh token ends the access token, too."""
+        column = "access_token"
+        if row.server == OPERATORS and self._seal.open(row.refresh_token, _place("refresh_token", row.session_hash)):
+            column = "refresh_token"
+        token = self._seal.open(row._mapping[column], _place(column, row.session_hash))
         key = hash_of(token)
         values = {
             "token_hash": key,

@@ -50,7 +50,7 @@ class SigningIn:
         """GET /: the way to one's clinic, or the buttons to sign in."""
         session = self._visitors.session_of(request)
         if session is not None:
-            return self._home(session.user)
+            return RedirectResponse("/operators/", 303) if session.is_operator else self._home(session.user)
         return self._front()
 
     def begin(self, request: Request) -> Response:
@@ -161,4 +161,5 @@ class SigningIn:
 
     def _front(self, message: str | None = None, status: int = 200) -> Response:
         servers = [(name, _NAMES.get(name, name)) for name in self._portal.apps]
-        return page("front.html.j2", status, servers=servers, message=message)
+        has_operators = self._portal.operators is not None
+        return page("front.html.j2", status, servers=servers, message=message, has_operators=has_operators)

@@ -1,25 +1,20 @@
-"""Who sends a request: the open session of its cookie, confirmed by Fullscript every ten minutes, and whom it may see.
+"""Who sends a request: the open session of its cookie, which clinic it is about, and whom it may see.
 
 What does not belong here: signing in and out (`signing_in`), what is shown.
 """
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from starlette.requests import Request
 
-from fullscript_pipeline.api import AuthError, FullscriptError, ScopeError
-from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.web.clinic_files import ClinicFiles, ListedPatient
-from fullscript_pipeline.web.fullscript_app import clinic_id_of
+from fullscript_pipeline.web.confirmation import confirm_session
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.sessions import PortalSession
 
-CHECK_SECONDS = 600
-# A user whom Fullscript could not confirm for this long is signed out.
-UNCONFIRMED_SECONDS = 900
 CSRF_FIELD = "form_key"
 
 
@@ -33,10 +28,14 @@ class NotShown(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """A request of somebody who is signed in, about their own clinic."""
+    """A request of somebody who is signed in, about their own clinic; an operator's is about any.
+
+    An operator's session names the clinic as its user's, so that the audit log has it.
+    """
 
     session: PortalSession
     clinic: ClinicFiles
+    is_operators: bool = False
 
 
 class Visitors:
@@ -54,17 +53,47 @@ class Visitors:
         """The open session; None: nobody is signed in (any more)."""
         session_id = request.cookies.get(self.cookie)
         session = self._portal.sessions.find(session_id) if session_id else None
-        return session if session and self._is_confirmed(session) else None
+        return confirm_session(self._portal, session) if session else None
 
     def require_session(self, request: Request) -> PortalSession:
-        """Raises NotSignedIn."""
+        """Anybody's who is signed in. Raises NotSignedIn."""
         if (session := self.session_of(request)) is None:
             raise NotSignedIn
         return session
 
-    def visit(self, request: Request) -> Visit:
-        """Raises NotSignedIn, or NotShown for an address that names another clinic."""
+    def require_clinician(self, request: Request) -> PortalSession:
+        """Raises NotSignedIn, or NotShown for an operator."""
         session = self.require_session(request)
+        if session.is_operator:
+            self.refuse(session, "clinic")
+        return session
+
+    def require_operator(self, request: Request) -> PortalSession:
+        """Raises NotSignedIn, or NotShown for a clinician."""
+        session = self.require_session(request)
+        if not session.is_operator:
+            self.refuse(session, "operators")
+        return session
+
+    def visit(self, request: Request) -> Visit:
+        """A clinician's. Raises NotSignedIn, or NotShown for an operator or an address that names another clinic."""
+        return self.own_clinic(request, self.require_clinician(request))
+
+    def look(self, request: Request) -> Visit:
+        """A clinician's, or that of an operator who may see patients: for what only shows. Raises as `visit`."""
+        session = self.require_session(request)
+        if not session.is_operator:
+            return self.own_clinic(request, session)
+        clinic = self._portal.clinics.of_clinic_key(request.path_params["clinic_key"])
+        if clinic is None or not session.sees_everybody:
+            self.refuse(session, "clinic")
+        servers = self._portal.configuration.servers.items()
+        server = next((name for name, server in servers if server.region == clinic.region), session.user.server)
+        user = replace(session.user, server=server, clinic_id=clinic.clinic_id, clinic_key=clinic.clinic_key)
+        return Visit(session=replace(session, user=user), clinic=clinic, is_operators=True)
+
+    def own_clinic(self, request: Request, session: PortalSession) -> Visit:
+        """A clinician's visit. Raises NotShown for an address that names another clinic."""
         region = self._portal.configuration.servers[session.user.server].region
         clinic = self._portal.clinics.of_clinic_id(region, session.user.clinic_id)
         if clinic is None or request.path_params.get("clinic_key", clinic.clinic_key) != clinic.clinic_key:
@@ -96,27 +125,3 @@ class Visitors:
         """Raises NotShown for a form that no page of this session sent."""
         if not hmac.compare_digest(form.get(CSRF_FIELD, "").encode(), self.form_key(session).encode()):
             self.refuse(session, "form")
-
-    def _is_confirmed(self, session: PortalSession) -> bool:
-        """Whether the user may still sign in at Fullscript, as of the last ten minutes; if not, the session ends."""
-        age = self._portal.now() - session.checked_s
-        if age < CHECK_SECONDS:
-            return True
-        app = self._portal.apps.get(session.user.server)
-        if app is None:
-            return False
-        tokens = app.tokens_of(self._portal.sessions, session.key, self._portal.now)
-        try:
-            is_same = clinic_id_of(app.reader(tokens, session.user.clinic_key)) == session.user.clinic_id
-        except (AuthError, ScopeError, NeedsConnect):
-            is_same = False
-        except FullscriptError:
-            if age < UNCONFIRMED_SECONDS:
-                return True
-            is_same = False
-        if is_same:
-            self._portal.sessions.record_check(session.key)
-            return True
-        self._portal.sessions.close(session.key)
-        self._portal.audit.append("signed out", session.user, why="Fullscript does not confirm the user")
-        return False

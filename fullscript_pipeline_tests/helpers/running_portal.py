@@ -6,8 +6,8 @@ belong here: assertions.
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,13 @@ import uvicorn
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.web import Limits, Portal, TryLimit, configure, create_app, server_options
 from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.openid_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PATIENTS,
+    RunningProvider,
+    running_provider,
+)
 from fullscript_pipeline_tests.helpers.pipeline import environment
 from fullscript_pipeline_tests.helpers.sandbox_server import RunningSandbox, running_sandbox
 
@@ -53,6 +60,7 @@ class RunningPortal:
     keys: dict[str, str]
     patients: dict[str, dict[str, str]]
     plans: dict[str, dict[str, str]]
+    provider: RunningProvider | None = None
     clients: list[httpx.Client] = field(default_factory=list)
 
     def browser(self) -> httpx.Client:
@@ -87,20 +95,25 @@ class RunningPortal:
 
 @contextmanager
 def running_portal(directory: Path, monkeypatch: Any, **options: Any) -> Iterator[RunningPortal]:
-    """A sandbox with `options`, the clinics' pages, and the portal over them."""
+    """A sandbox with `options`, the clinics' pages, and the portal over them; `has_operators`: and their provider."""
     settings = {name: options.pop(name) for name in list(options) if name.startswith("web_")}
     without_pages, embeds = options.pop("without_pages", ()), bool(options.pop("embeds", False))
-    port, clock = free_port(), MovableClock()
+    has_operators, port, clock = options.pop("has_operators", False), free_port(), MovableClock()
     url = f"http://127.0.0.1:{port}"
     if without_pages:
         # The pipeline's app is answered by the portal, too.
         options["redirect_uri"] = f"{url}/callback"
-    with running_sandbox(directory / "sandbox", portal_redirect_uri=f"{url}/callback", **options) as sandbox:
+    with ExitStack() as stack:
+        running_there = running_sandbox(directory / "sandbox", portal_redirect_uri=f"{url}/callback", **options)
+        sandbox = stack.enter_context(running_there)
+        provider = stack.enter_context(running_provider(f"{url}/operators/callback")) if has_operators else None
+        for name, value in _operator_environment(provider).items():
+            monkeypatch.setenv(name, value)
         for name, value in portal_environment(sandbox, directory / "data", url, embeds=embeds).items():
             monkeypatch.setenv(name, value)
         configuration = configure(load_settings(**settings))
         portal = Portal.open(configuration, clock, Limits(requests=ENOUGH, sign_ins=ENOUGH, readings=ENOUGH))
-        running = RunningPortal(url, portal, sandbox, clock, {}, {}, {})
+        running = RunningPortal(url, portal, sandbox, clock, {}, {}, {}, provider)
         for slug in sandbox.clinics.keys() - set(without_pages):
             write_clinic_files(configuration.reports, running, slug)
         with _served(portal, port):
@@ -125,6 +138,35 @@ def portal_environment(sandbox: RunningSandbox, data_dir: Path, url: str, *, emb
             server = prefix.removesuffix("WEB_")
             variables |= {f"{server}EMBED_PUBLIC_KEY": "pk-of-the-portal", f"{server}EMBED_URL": sandbox.base_url}
     return variables | {"FULLSCRIPT_WEB_URL": url, "FULLSCRIPT_WEB_KEY": WEB_KEY}
+
+
+def _operator_environment(provider: RunningProvider | None) -> dict[str, str]:
+    if provider is None:
+        return {}
+    prefix = "FULLSCRIPT_WEB_OIDC_"
+    return {
+        f"{prefix}ISSUER": provider.issuer,
+        f"{prefix}CLIENT_ID": CLIENT_ID,
+        f"{prefix}CLIENT_SECRET": CLIENT_SECRET,
+        f"{prefix}PATIENT_ROLE": PATIENTS,
+    }
+
+
+def write_operators_file(running: RunningPortal, clinics: Sequence[str]) -> None:
+    """What the pipeline would write for operators, in short."""
+    finding = {"id": "clinic.pull", "state": "fail", "what": "the last pull is 3 days old", "fix": "Run `pull`."}
+    content = {
+        "version": 1,
+        "written_at": "2026-11-22T10:00:00+00:00",
+        "clinics": [
+            {"clinic_key": key, "region": "us", "server": "us-snd", "status": "ok", "connected_at": None,
+             "pulled_at": "2026-11-19T10:00:00+00:00"}
+            for key in clinics
+        ],
+        "catalogs": [{"region": "us", "read_at": None}],
+        "findings": [finding, finding | {"state": "pass", "what": "all well", "fix": None}],
+    }  # fmt: skip
+    (running.portal.configuration.reports / "operators.json").write_bytes(orjson.dumps(content))
 
 
 def write_clinic_files(reports: Path, running: RunningPortal, slug: str) -> None:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from fullscript_pipeline.web.confirmation import CHECK_SECONDS, UNCONFIRMED_SECONDS
 from fullscript_pipeline.web.schema import sessions
-from fullscript_pipeline.web.visitors import CHECK_SECONDS, UNCONFIRMED_SECONDS
 from fullscript_pipeline_tests.helpers.running_portal import RunningPortal
 
 CLINIC, OTHER = "maple-street", "harbor-point"

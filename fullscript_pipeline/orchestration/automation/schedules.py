@@ -1,4 +1,4 @@
-"""The schedules: every day one run per clinic and per region, every hour the health checks.
+"""The schedules: every day one run per clinic and per region, every hour the health checks, what operators see.
 
 After an outage Dagster runs the missed ticks one by one. A tick for a past day requests no run: lists show the present,
 so one run per clinic is enough, and the request budget is not used up.
@@ -6,7 +6,7 @@ so one run per clinic is enough, and the request budget is not used up.
 What does not belong here: runs after events (`sensors`), what a run does (`jobs`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily
+from fullscript_pipeline.orchestration.automation.overview_job import operators_overview, operators_overview_schedule
 from fullscript_pipeline.orchestration.checks import (
     DRIFT_CHECKS,
     EVENT_CHECKS,
@@ -105,4 +106,13 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         description="Every hour, runs the health checks, so that problems show before a day is missing.",
         **common,
     )
-    return [of_catalog(catalog_daily_schedule), of_clinics(clinic_daily_schedule), of_health]
+    return [of_catalog(catalog_daily_schedule), of_clinics(clinic_daily_schedule), of_health, _for_operators(common)]
+
+
+def _for_operators(common: Mapping[str, Any]) -> dg.ScheduleDefinition:
+    return dg.schedule(
+        job=operators_overview,
+        cron_schedule="*/15 * * * *",
+        description="Every 15 minutes, writes coverage and health for operators of the portal, where they sign in.",
+        **common,
+    )(operators_overview_schedule)
