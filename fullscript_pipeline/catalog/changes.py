@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fullscript_pipeline.catalog.cosmetic import is_cosmetic
 from fullscript_pipeline.catalog.entities import DEFAULT_ENTITIES, ENTITIES, Entity
@@ -118,7 +117,9 @@ def _insert_changes(con: duckdb.DuckDBPyConnection, region: str, span: tuple[dat
     from_at, to_at = end_of(span[0] - timedelta(days=1), zone), end_of(span[1], zone)
     values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": _END, "zone": zone.key}
     changes = _compare(con, "daily.sql", list(ENTITIES.values()), values)
-    con.register("new_catalog_changes", changes)
+    con.register(
+        "new_catalog_changes", changes.append_column("cosmetic", pa.array(_judge_cosmetic(changes), pa.bool_()))
+    )
     con.execute(f"INSERT INTO marts.catalog_changes ({_LIST}) SELECT {_LIST} FROM new_catalog_changes")
     con.unregister("new_catalog_changes")
     return int(changes.num_rows)
@@ -147,26 +148,31 @@ def _compare(
     )
     # The comparison holds all texts of the versions: 30,000 products of 8 kB exceed the usual memory limit of a step.
     with memory_limit(con, MEMORY):
-        changes = con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
-    return changes.append_column("cosmetic", _judge_cosmetic(changes))
+        return con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
 
 
-def _judge_cosmetic(changes: pa.Table) -> pa.Array:
+def _judge_cosmetic(changes: pa.Table) -> list[bool]:
     """Whether each change is one of spelling only. Two different numbers never are, and most changes are prices."""
-    differs = pc.fill_null(pc.not_equal(changes.column("old_number"), changes.column("new_number")), False)
-    is_open = pc.and_(pc.equal(changes.column("change"), "changed"), pc.invert(differs))
+    is_open = changes.column("may_be_cosmetic")
     texts = changes.select(["field", "old_value", "new_value"]).filter(is_open)
     edits = list(zip(*(column.to_pylist() for column in texts.columns), strict=True))
     # States have few distinct values, so each pair is compared once.
     judged = {(field, old, new): is_cosmetic(old, new, field=field) for field, old, new in set(edits)}
-    verdicts = pa.array([judged[edit] for edit in edits], pa.bool_())
-    return pc.replace_with_mask(pa.repeat(pa.scalar(False), len(changes)), is_open.combine_chunks(), verdicts)
+    verdicts = map(judged.__getitem__, edits)
+    return [may_be and next(verdicts) for may_be in is_open.to_pylist()]
 
 
 def _to_tuples(changes: pa.Table) -> Iterator[CatalogChange]:
-    """Converts the table by columns: a year has a hundred thousand changes, and a loop over rows is slow."""
-    columns = {name: _to_list(changes.column(name), is_repeated=name in _REPEATED) for name in COLUMNS}
-    return map(partial(tuple.__new__, CatalogChange), zip(*columns.values(), strict=True))
+    """Converts the table by columns: a year has a hundred thousand changes, and a loop over rows is slow.
+
+    Arrow makes no array or scalar of Python values here: the first one imports pandas, which takes as long as the rest.
+    """
+    cosmetic = _judge_cosmetic(changes)
+    columns = (
+        cosmetic if name == "cosmetic" else _to_list(changes.column(name), is_repeated=name in _REPEATED)
+        for name in COLUMNS
+    )
+    return map(partial(tuple.__new__, CatalogChange), zip(*columns, strict=True))
 
 
 def _to_list(column: pa.ChunkedArray, *, is_repeated: bool) -> list[Any]:

@@ -66,7 +66,7 @@ SELECT $region AS region, f.place, timezone($zone, f.changed_at)::DATE AS change
     f.entity_name, f.product_name, b.name AS brand_name, timezone($zone, f.seen_at)::DATE AS seen_on,
     CASE WHEN f.field IN ('msrp', 'units') THEN TRY_CAST(f.old_value AS DECIMAL(18,4)) END AS old_number,
     CASE WHEN f.field IN ('msrp', 'units') THEN TRY_CAST(f.new_value AS DECIMAL(18,4)) END AS new_number,
-    new_number - old_number AS delta,
+    f.change = 'changed' AND coalesce(old_number = new_number, true) AS may_be_cosmetic, new_number - old_number AS delta,
     round((new_number - old_number) / nullif(old_number, 0) * 100, 2)::DECIMAL(18,2) AS delta_percent
 FROM placed AS f
 LEFT JOIN brands AS b ON b.brand_id = f.brand_id
