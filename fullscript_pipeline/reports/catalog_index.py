@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from fullscript_pipeline.catalog import SECTIONS, Digest, shortage_reason
 from fullscript_pipeline.reports import brands, formatting
+from fullscript_pipeline.reports.catalog_numbers import price_words
 from fullscript_pipeline.reports.catalog_words import brand_status, section_words, stock_words
 from fullscript_pipeline.reports.product_pages import CatalogDay, product_files
 from fullscript_pipeline.reports.store import ReportStore, file_id
@@ -104,7 +105,7 @@ def _listed_products(
     for number, (product_id, name, brand, is_gone, low, high, states) in enumerate(rows):
         reasons = [shortage_reason(*state) for state in states or []]
         reason = "gone" if is_gone else min(reasons, key=lambda one: one is not None, default=None)
-        price = "" if low is None else f"{low:.2f}" if low == high else f"{low:.2f} – {high:.2f}"
+        price = "" if low is None else price_words(low, high, of.language)
         file = file_id(product_id)
         products.append(
             ListedProduct(

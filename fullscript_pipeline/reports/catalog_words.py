@@ -1,7 +1,7 @@
 """What catalog pages say beyond their templates: section titles, coverage, counts of plans, why a digest is held.
 
 The catalog room says the same in English for the terminal and for files. What does not belong here: names of fields
-(`field_words`), numbers, layout.
+(`field_words`), prices and sizes (`catalog_numbers`), layout.
 """
 
 import re
@@ -9,6 +9,7 @@ from datetime import date
 
 from fullscript_pipeline.catalog import SMALL, Coverage, Digest, Section, shown_plans
 from fullscript_pipeline.regions import REGIONS
+from fullscript_pipeline.reports.catalog_numbers import sum_words
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 
 # By the key of the section; the English ones are those of `catalog.SECTIONS`.
@@ -101,19 +102,19 @@ def held_words(held: str, language: PageLanguage) -> str:
 
 
 def plans_words(plans: int, language: PageLanguage) -> str:
-    """`0`, `under 5`, `1204`."""
+    """`0`, `under 5`, `1,204`."""
     shown = shown_plans(plans)
-    return language.gettext("under %(number)s", number=SMALL) if shown is None else f"{shown}"
+    return language.gettext("under %(number)s", number=SMALL) if shown is None else language.number(shown)
 
 
 def plans_sum_words(section: Section, region: str, language: PageLanguage) -> str | None:
     """`+45.60 CAD over active plans, one unit each` of a price section; None where nothing is known to move."""
     if not section.plans_sum:
         return None
-    amount = f"{language.signed(section.plans_sum)} {REGIONS[region].currency}"
+    amount = f"{sum_words(section.plans_sum, language)} {REGIONS[region].currency}"
     return language.gettext("%(amount)s over active plans, one unit each", amount=amount)
 
 
 def _days(first: date, last: date, language: PageLanguage) -> str:
     is_one_month = (first.year, first.month) == (last.year, last.month)
-    return f"{first.day if is_one_month else language.day(first)} → {language.day(last)}"
+    return f"{language.day_of_month(first) if is_one_month else language.day(first)} → {language.day(last)}"

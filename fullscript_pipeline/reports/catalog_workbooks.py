@@ -5,7 +5,6 @@ What does not belong here: which section a change is in (the catalog room), how 
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 from fullscript_pipeline.catalog import (
     CatalogChange,
@@ -20,6 +19,7 @@ from fullscript_pipeline.catalog import (
 )
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.regions import REGIONS
+from fullscript_pipeline.reports.catalog_numbers import typed_value
 from fullscript_pipeline.reports.workbooks import SafeWorkbook
 
 COLUMNS = (
@@ -37,7 +37,6 @@ LIMITS = (
     "Active plans: active treatment plans of the connected clinics that recommend the product; numbers from 1 to 4 are "
     "shown as “under 5”. What could not be seen is unknown and is never listed as gone."
 )
-_NUMBERS = frozenset({"msrp", "units"})
 
 
 def digest_workbook(digest: Digest, made_at: datetime) -> bytes:
@@ -84,8 +83,8 @@ def _cells(row: CatalogChange) -> tuple[object, ...]:
         None if row.entity == "product" else row.entity_name,
         row.change,
         row.field,
-        _typed(row.field, row.old_value),
-        _typed(row.field, row.new_value),
+        typed_value(row.field, row.old_value),
+        typed_value(row.field, row.new_value),
         step or None,
         percent,
         REGIONS[row.region].currency if row.field == "msrp" else None,
@@ -97,14 +96,3 @@ def _cells(row: CatalogChange) -> tuple[object, ...]:
         row.entity_id,
         row.brand_id,
     )
-
-
-def _typed(field: str | None, text: str | None) -> object:
-    """A price or a size as a number. An SKU or a UPC stays text: as a number it would lose its leading zeros."""
-    if field not in _NUMBERS or text is None:
-        return text
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return text
-    return number if number.is_finite() and abs(number.adjusted()) < 15 else text

@@ -12,9 +12,9 @@ from fullscript_pipeline.catalog import (
     Digest,
     Entry,
     Successor,
-    delta_text,
     object_label,
 )
+from fullscript_pipeline.reports.catalog_numbers import difference_words, value_words
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.word_diff import word_diff
 
@@ -43,6 +43,8 @@ class Row:
     change: CatalogChange
     what: str
     variant: str | None
+    old: str
+    new: str
     delta: str | None
     difference: Markup | None
     variants: int
@@ -74,7 +76,9 @@ def row_of(change: CatalogChange, language: PageLanguage, variants: int = 0) -> 
         change=change,
         what=(change.product_name or "") if change.entity in {"product", "variant"} else (change.entity_name or ""),
         variant=object_label(change) if change.entity == "variant" else None,
-        delta=delta_text(change),
+        old=value_words(change.field, change.old_value, language),
+        new=value_words(change.field, change.new_value, language),
+        delta=difference_words(change, language),
         difference=word_diff(change.old_value, change.new_value, language) if change.field in _PROSE else None,
         variants=variants,
     )

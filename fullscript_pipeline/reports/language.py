@@ -95,6 +95,12 @@ class PageLanguage:
         """`22 Nov`: where the year is said beside it."""
         return _format_day(self.code, value, "MMM")
 
+    def day_of_month(self, value: date) -> str:
+        """`22`, `1er`: where month and year are said beside it."""
+        return format_date(
+            value, _LOCALES[self.code].first_day if value.day == 1 else "d", locale=_LOCALES[self.code].locale
+        )
+
     def month(self, value: date) -> str:
         """`Nov 2026`."""
         return _format_month(self.code, value)
@@ -112,9 +118,12 @@ class PageLanguage:
         """At most two decimals: `1,200.5`, `1 200,5`."""
         return _format_number(self.code, float(amount))
 
-    def signed(self, amount: Decimal) -> str:
-        """An amount of money as a difference: `+1,200.50`, `+1 200,50`."""
-        return str(format_decimal(amount, "+#,##0.00;-#,##0.00", locale=_LOCALES[self.code].locale))
+    def decimal(self, amount: Decimal, *, is_difference: bool = False) -> str:
+        """With as many decimals as it has: `1,200.50`, `1 200,50`; a difference with its sign: `+7.5`, `+7,5`."""
+        decimals = max(0, -int(amount.as_tuple().exponent))
+        plain = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
+        pattern = f"+{plain};-{plain}" if is_difference else plain
+        return str(format_decimal(amount, pattern, locale=_LOCALES[self.code].locale))
 
     def enumerate(self, items: Sequence[str]) -> str:
         """`a, b and c`."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from markupsafe import Markup, escape
 
 from fullscript_pipeline.catalog import ProductHistory, ProductVariant, VariantStretch, shown_plans
+from fullscript_pipeline.reports.catalog_numbers import price_words, value_words
 from fullscript_pipeline.reports.catalog_words import plans_words
 from fullscript_pipeline.reports.chart_axis import AXIS, WIDTH, Scale, axis, day_line
 from fullscript_pipeline.reports.language import PageLanguage
@@ -34,10 +35,13 @@ def draw_life(history: ProductHistory, day: date, language: PageLanguage, curren
     said = language.gettext(
         "A step line of the price and a band of the availability for each variant, as in the tables."
     )
-    parts = [axis(scale, ground, language), _price_lines(variants, stretches, scale, currency)]
+    parts = [
+        axis(scale, ground, language),
+        _price_lines(variants, stretches, scale, currency=currency, language=language),
+    ]
     for place, variant in enumerate(variants):
         top = AXIS + _PRICES + _LANE * place
-        parts.append(_band(place, variant, stretches[variant.variant_id], scale=scale, top=top))
+        parts.append(_band(place, variant, stretches[variant.variant_id], scale=scale, top=top, language=language))
     parts.append(day_line(day, scale, ground, language))
     return Markup(  # noqa: S704 -- every text in it is escaped
         f'<svg viewBox="0 0 {WIDTH} {ground + 18}" role="img" aria-labelledby="pl-t pl-d">'
@@ -49,7 +53,9 @@ def _price_lines(
     variants: Sequence[ProductVariant],
     stretches: dict[str, list[VariantStretch]],
     scale: Scale,
+    *,
     currency: str,
+    language: PageLanguage,
 ) -> str:
     prices = [one.price for parts in stretches.values() for one in parts if one.price is not None]
     if not prices:
@@ -64,7 +70,7 @@ def _price_lines(
     for place, variant in enumerate(variants):
         path = "".join(_steps(stretches[variant.variant_id], scale, height))
         lines.append(f'<path class="l l{place}" d="{path}"/>' if path else "")
-    labels = {height(price): f"{price:.2f} {currency}" for price in (low, high)}
+    labels = {height(price): f"{price_words(price, price, language)} {currency}" for price in (low, high)}
     return "".join(lines) + "".join(
         f'<text class="ax" x="2" y="{y - 4:g}">{escape(text)}</text>' for y, text in labels.items()
     )
@@ -83,9 +89,18 @@ def _steps(stretches: Sequence[VariantStretch], scale: Scale, height: object) ->
         is_drawn = True
 
 
-def _band(place: int, variant: ProductVariant, stretches: Sequence[VariantStretch], *, scale: Scale, top: int) -> str:
+def _band(
+    place: int,
+    variant: ProductVariant,
+    stretches: Sequence[VariantStretch],
+    *,
+    scale: Scale,
+    top: int,
+    language: PageLanguage,
+) -> str:
     """The name of a variant over its band: filled in stock, open out of stock, nothing while it is gone."""
-    label = " ".join(part for part in (variant.label, variant.units, variant.unit_of_measure) if part)
+    units = value_words("units", variant.units, language)
+    label = " ".join(part for part in (variant.label, units, variant.unit_of_measure) if part)
     kinds: dict[str, list[str]] = {"c": [], "g": []}
     for one in stretches:
         if one.shortage != "gone":

@@ -13,6 +13,7 @@ import duckdb
 
 from fullscript_pipeline.catalog import ProductHistory, load_product_histories
 from fullscript_pipeline.regions import REGIONS
+from fullscript_pipeline.reports.catalog_numbers import value_words
 from fullscript_pipeline.reports.change_rows import row_of
 from fullscript_pipeline.reports.field_words import change_words
 from fullscript_pipeline.reports.language import PageLanguage
@@ -93,6 +94,7 @@ def _render(history: ProductHistory, store: ReportStore, of: CatalogDay, digest_
         brand_page=f"../brands/{brand.name}" if brand and brand.exists() else None,
         digest_days=digest_days,
         change_words=change_words,
+        value_words=value_words,
         currency=of.currency,
         as_of=of.day,
         rendered_text=of.rendered_text,

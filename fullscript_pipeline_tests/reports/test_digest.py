@@ -1,6 +1,7 @@
 """The digest page: what it lists, holds back and links; and the word difference."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -57,7 +58,11 @@ def test_pages_of_the_catalog_in_french(catalog: duckdb.DuckDBPyConnection, stor
         assert not {"made", "Gone", "Price", "Availability", "Active", "Search", "Day"} & set(text.split())
     assert "Hausses de prix" in read(found.path).text
     assert "Prix (PDSF, USD)" in product
-    for path in (found.path, store.path_for_brand("us", "b1")):
+    pages = (found.path, store.path_for_brand("us", "b1"), store.path_for_product("us", "p1"))
+    for path in (*pages, store.path_for_catalog_list("us", "products")):
+        assert not re.findall(r"\d\.\d", read(path).text), f"{path.name} writes a number in English"
+    assert "19,99 21,99 +2,00 (+10,0 %)" in product
+    for path in pages[:2]:
         assert '.o::before{content:"Ancien"}' in path.read_text(encoding="utf-8"), "cards have heads in French too"
     assert 'href="../2026-11-22.html"' in store.path_for_product("us", "p1").read_text(encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,6 +38,9 @@ def test_dates_numbers_and_lists_follow_the_language() -> None:
     assert [FRENCH.day(date(2026, 8, day)) for day in (1, 2)] == ["1er août 2026", "2 août 2026"]
     assert (ENGLISH.day(None), ENGLISH.day_of_year(date(2026, 9, 1))) == ("—", "1 Sep")
     assert (ENGLISH.number(1200.5), FRENCH.number(1200.5)) == ("1,200.5", "1\xa0200,5")
+    assert (ENGLISH.decimal(Decimal("1200.50")), FRENCH.decimal(Decimal("1200.50"))) == ("1,200.50", "1\xa0200,50")
+    assert [FRENCH.decimal(Decimal(step), is_difference=True) for step in ("7.5", "-30")] == ["+7,5", "-30"]
+    assert [FRENCH.day_of_month(date(2026, 8, day)) for day in (1, 2)] == ["1er", "2"]
     assert (ENGLISH.enumerate(["a", "b", "c"]), FRENCH.enumerate(["a", "b", "c"])) == ("a, b and c", "a, b et c")
 
 
