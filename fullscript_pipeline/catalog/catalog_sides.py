@@ -137,7 +137,9 @@ def _choose_region(con: duckdb.DuckDBPyConnection, label: str, region: str | Non
         raise UsageError(f"{label} holds no catalog yet; pull it first (`fullscript-pipeline pull`).")
     if region is None:
         raise UsageError(f"{label} holds {' and '.join(known)}; choose one, like {label}@{known[0]}.")
-    raise UsageError(f"{label} holds no catalog of region {region!r}; it holds {' and '.join(known)}.")
+    raise UsageError(
+        f"{label} holds no catalog of region {region!r}; it holds {' and '.join(known)}: name {label}@{known[0]}."
+    )
 
 
 def _plain_number(column: str) -> str:

@@ -53,6 +53,11 @@ def release_held_digest(con: duckdb.DuckDBPyConnection, region: str, day: date, 
     sql = "SELECT day FROM marts.catalog_digests WHERE region = ? AND held IS NOT NULL AND released_at IS NULL"
     held = [held_day for (held_day,) in con.execute(f"{sql} ORDER BY day", [region]).fetchall()]
     if day not in held:
-        which = f"held days: {', '.join(map(str, held))}." if held else "none is held."
+        which = "none is held, so there is nothing to release."
+        if held:
+            days = ", ".join(map(str, held))
+            which = (
+                f"held days: {days}. This works: `fullscript-pipeline catalog release {held[-1]} --region {region}`."
+            )
         raise UsageError(f"The catalog digest of {region}, {day}, is not held; {which}")
     con.execute("UPDATE marts.catalog_digests SET released_at = ? WHERE region = ? AND day = ?", [at, region, day])

@@ -54,7 +54,10 @@ def require_observed(
 ) -> None:
     """Raises UsageError, which names the nearest usable days, if the two days cannot be compared."""
     if from_day > to_day:
-        raise UsageError(f"FROM {from_day} is after TO {to_day}; give the earlier day first.")
+        raise UsageError(
+            f"FROM {from_day} is after TO {to_day}; give the earlier day first: "
+            f"`fullscript-pipeline catalog diff {to_day} {from_day}`."
+        )
     observed = observed_days(con, region, time_zone)
     if not observed:
         raise UsageError(f"Region {region!r} has no catalog yet; pull it first (`fullscript-pipeline pull`).")

@@ -5,6 +5,7 @@ What does not belong here: a product's history (product_history.py).
 
 from dataclasses import dataclass
 from importlib import resources
+from shlex import quote
 from typing import Any
 
 import duckdb
@@ -49,17 +50,32 @@ def find_products(
         mine = _of_brand(con, products, brand, word) if brand else products
         return [product for product in mine if not product.is_former] or mine
     near = con.execute(_NEAR, values).fetchall()
-    names = " or ".join(name for (name,) in near)
-    hint = f"did you mean {names}?" if near else "give its id, a name, SKU or UPC, or the id of a variant."
+    names = [name for (name,) in near]
+    hint = (
+        "give its id, a name, SKU or UPC, or the id of a variant; the page products.html of the region lists them all."
+    )
+    if names:
+        hint = f"did you mean {' or '.join(names)}? This works: `fullscript-pipeline catalog show {quote(names[0])}`."
     raise UsageError(f"No product {word!r} has been seen{f' in region {region}' if region else ''}; {hint}")
 
 
 def _of_brand(
     con: duckdb.DuckDBPyConnection, products: list[FoundProduct], brand: str, word: str
 ) -> list[FoundProduct]:
-    ids = {region: find_brand_ids(con, region, brand) or set() for region in {product.region for product in products}}
+    ids = {region: _brand_ids(con, region, brand) for region in {product.region for product in products}}
     mine = [product for product in products if product.brand_id in ids[product.region]]
     if not mine:
-        brands = " or ".join(sorted({product.brand_name or product.brand_id or "no brand" for product in products}))
-        raise UsageError(f"{word!r} is no product of {brand!r}; it is one of {brands}.")
+        brands = sorted({product.brand_name or product.brand_id or "no brand" for product in products})
+        raise UsageError(
+            f"{word!r} is no product of {brand!r}; it is one of {' or '.join(brands)}. This works: "
+            f"`fullscript-pipeline catalog show {quote(word)} --brand {quote(brands[0])}`."
+        )
     return mine
+
+
+def _brand_ids(con: duckdb.DuckDBPyConnection, region: str, brand: str) -> set[str]:
+    """None in a region that has no such brand: the refusal names those that have the product."""
+    try:
+        return find_brand_ids(con, region, brand) or set()
+    except UsageError:
+        return set()

@@ -126,7 +126,10 @@ def show(settings: Settings, product: str, region: str | None, brand: str | None
         if count > 1:
             rows = [(match.region, match.product_id, match.brand_name, match.name, match.found_by) for match in found]
             print_message(format_columns(["region", "product", "brand", "name", "found by"], rows))
-            raise UsageError(f"{product!r} matches {count} products, listed above; add --brand, or give the id of one.")
+            raise UsageError(
+                f"{product!r} matches {count} products, listed above; add --brand, or give the id of one: "
+                f"`fullscript-pipeline catalog show {found[0].product_id}`."
+            )
         for match in found:
             print_message(f"{match.region}: found by its {match.found_by}.")
             history = load_product_history(con, match.region, match.product_id, settings.time_zone.key)

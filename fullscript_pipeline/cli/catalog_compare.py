@@ -77,7 +77,7 @@ def _open_side(settings: Settings, side: str) -> Side:
         return read_exported_side(path, place, chosen)
     raise UsageError(
         f"There is no catalog at {place!r}: name a region ({', '.join(REGIONS)}), a data directory, a warehouse file, "
-        "or a folder that `export` wrote to."
+        "or a folder that `export` wrote to, like `fullscript-pipeline catalog compare us ca`."
     )
 
 

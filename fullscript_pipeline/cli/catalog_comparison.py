@@ -73,7 +73,10 @@ def compare_regions(settings: Settings, options: Compared) -> list[Comparison]:
     """
     today = clock.today(settings.time_zone)
     if options.last > today:
-        raise UsageError(f"TO {options.last} is in the future: today is {today} ({settings.time_zone}).")
+        raise UsageError(
+            f"TO {options.last} is in the future: today is {today} ({settings.time_zone}). Leave it out to compare "
+            f"with today: `fullscript-pipeline catalog diff {options.first or '--since-first'}`."
+        )
     comparisons: list[Comparison] = []
     errors: list[UsageError] = []
     with catalog_warehouse(settings).read() as con:

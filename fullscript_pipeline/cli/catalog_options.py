@@ -58,5 +58,8 @@ def compared_days(
 ) -> tuple[date | None, date]:
     """The two days to compare; None means the first observation. Raises UsageError unless one start is given."""
     if sum((first is not None, since_first, span is not None)) != 1:
-        raise UsageError("Give one beginning: FROM (and TO, default today), --since-first, or --last 30d.")
+        raise UsageError(
+            "Give one beginning: FROM (and TO, default today), --since-first, or --last, like "
+            "`fullscript-pipeline catalog diff --last 30d`."
+        )
     return (today - span if span else first), last or today

@@ -31,7 +31,8 @@ def report_comparisons(
         error.exit_code = max(error.exit_code, UsageError.exit_code)
         raise
     if form == "html" and len(comparisons) > 1:
-        raise UsageError("A page holds one region: name it with --region.")
+        names = [comparison.digest.region for comparison in comparisons]
+        raise UsageError(f"A page holds one region: add --region {' or --region '.join(names)}.")
     content = _content(comparisons, form, settings)
     if output:
         write_output(output, content)

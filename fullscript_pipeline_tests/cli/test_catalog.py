@@ -113,6 +113,12 @@ def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows:
     [
         (("diff", *reversed(DAYS)), "FROM 2026-11-22 is after TO 2026-11-20"),
         (("diff", *DAYS, "--brand", "Nobody"), "no brand 'Nobody'"),
+        (
+            ("changes", "--brand", "Nobody", "--region", "us"),
+            "catalog changes --region us --brand 'Northwind Naturals'`",
+        ),
+        (("show", "p1", "--brand", "Nobody"), "`fullscript-pipeline catalog show p1 --brand 'Northwind Naturals'`"),
+        (("diff", DAYS[1], DAYS[0]), f"`fullscript-pipeline catalog diff {DAYS[0]} {DAYS[1]}`"),
         (("diff", "2026-11-20", "2026-11-21", "--region", "ca"), "its first day is 2026-11-22"),
         (("diff", "2026-11-20", "2026-11-21", "--region", "ca"), "catalog diff --since-first"),
         (("diff",), "Give one beginning"),
@@ -124,7 +130,7 @@ def test_filters_and_alarms(run: Run, options: tuple[str, ...], code: int, rows:
         (("diff", *DAYS, "--min-price-change", "NaN"), "like 5%"),
         (("diff", DAYS[0], "2026-11-23"), "TO 2026-11-23 is in the future: today is 2026-11-22 (UTC)"),
         (("show", "nothing"), "No product 'nothing' has been seen"),
-        (("release", "2026-11-22", "--region", "us"), "is not held; none is held."),
+        (("release", "2026-11-22", "--region", "us"), "is not held; none is held, so there is nothing to release."),
     ],
 )
 def test_a_mistake_is_a_sentence_and_never_exit_1(run: Run, arguments: tuple[str, ...], word: str) -> None:
@@ -147,7 +153,10 @@ def test_several_products_of_one_name_are_listed_with_their_brands(run: Run) -> 
         ["us", product, "Northwind", "Naturals", "Product", number, "SKU"]
         for product, number in (("p1", "1"), ("p2", "2"))
     ]
-    assert "'SKU1120' matches 2 products, listed above; add --brand, or give the id of one." in err
+    assert (
+        "'SKU1120' matches 2 products, listed above; add --brand, or give the id of one: `fullscript-pipeline catalog show p1`."
+        in err
+    )
 
 
 def test_show_prints_a_life(run: Run) -> None:
