@@ -155,10 +155,8 @@ def _judge_cosmetic(changes: pa.Table) -> list[bool]:
     """Whether each change is one of spelling only. Two different numbers never are, and most changes are prices."""
     is_open = changes.column("may_be_cosmetic")
     texts = changes.select(["field", "old_value", "new_value"]).filter(is_open)
-    edits = list(zip(*(column.to_pylist() for column in texts.columns), strict=True))
-    # States have few distinct values, so each pair is compared once.
-    judged = {(field, old, new): is_cosmetic(old, new, field=field) for field, old, new in set(edits)}
-    verdicts = map(judged.__getitem__, edits)
+    columns = (column.to_pylist() for column in texts.columns)
+    verdicts = (is_cosmetic(old, new, field=field) for field, old, new in zip(*columns, strict=True))
     return [may_be and next(verdicts) for may_be in is_open.to_pylist()]
 
 

@@ -9,6 +9,7 @@ about meaning. `1 0` and `10` differ, `007` and `7` differ; `19.90` and `19.9` d
 import html
 import re
 import unicodedata
+from functools import lru_cache
 from html.parser import HTMLParser
 
 EXACT_FIELDS = frozenset({"sku", "upc", "supplier_sku", "product_id", "brand_id", "prefix"})
@@ -26,6 +27,8 @@ _DECIMAL = re.compile(r"[+-]?\d+\.\d+")
 # With a capital first letter alone it is another unit, or the symbol of magnesium. `MG` is the style of a headline.
 _CAPITALISED_UNIT = re.compile(r"(?<![^\W\d_])(Mg|Ml)(?![^\W\d_])")
 _MARK = "\ue000"
+# Texts are compared in parts of this many bytes; the beginnings of descriptions are mostly equal.
+_BLOCK = 128
 _VOID_TAGS = frozenset({"br", "hr", "img", "wbr", "input", "col"})
 
 
@@ -36,7 +39,13 @@ def is_cosmetic(old: str | None, new: str | None, *, field: str | None = None) -
     # Most changes are real and descriptions are long, so the first difference usually decides.
     if old and new and differs_quickly(old, new):
         return False
-    return _as_read(old or "") == _as_read(new or "")
+    return _reads_alike(old or "", new or "")
+
+
+@lru_cache(maxsize=2_000)
+def _reads_alike(old: str, new: str) -> bool:
+    """Each pair once: a state may be written anew on every variant of a catalog."""
+    return _as_read(old) == _as_read(new)
 
 
 def differs_quickly(old: str, new: str) -> bool:
@@ -45,10 +54,13 @@ def differs_quickly(old: str, new: str) -> bool:
     False means undecided.
     """
     before, after = old.encode(errors="surrogatepass"), new.encode(errors="surrogatepass")
-    length = min(len(before), len(after))
+    start, length = 0, min(len(before), len(after))
+    while start < length and before[start : start + _BLOCK] == after[start : start + _BLOCK]:
+        start += _BLOCK
+    end = min(start + _BLOCK, length)
     # Read as numbers, the texts differ first at the highest bit of their exclusive or: faster than a search in Python.
-    difference = int.from_bytes(before[:length]) ^ int.from_bytes(after[:length])
-    place = length - (difference.bit_length() + 7) // 8
+    difference = int.from_bytes(before[start:end]) ^ int.from_bytes(after[start:end])
+    place = end - (difference.bit_length() + 7) // 8
     old_char, new_char = before[place : place + 1].lower(), after[place : place + 1].lower()
     if old_char == new_char or not (old_char.isalnum() and new_char.isalnum()):
         return False
