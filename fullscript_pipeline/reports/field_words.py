@@ -38,6 +38,9 @@ _HAPPENED = {
     ("brand", "added"): translatable("New brand"),
     ("brand", "removed"): translatable("Brand gone"),
     ("brand", "returned"): translatable("Brand is back"),
+    ("category_product", "added"): translatable("Put into a clinic's category"),
+    ("category_product", "removed"): translatable("Taken out of a clinic's category"),
+    ("category_product", "returned"): translatable("Back in a clinic's category"),
 }
 
 

@@ -15,6 +15,7 @@ if (isHit) { hits += 1; shown.set(one.section, shown.get(one.section) + 1); }
 }
 for (const [one, count] of shown) one.hidden = wanted && count === 0;
 if (wanted) for (const one of document.querySelectorAll("details")) one.open = true;
+document.querySelector("main").classList.toggle("wanted", wanted);
 said.textContent = wanted ? said.dataset.said + " " + hits + " / " + rows.length : "";
 };
 for (const one of [...choices, find]) one.addEventListener("input", filter);
