@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from markupsafe import Markup, escape
 
-from fullscript_pipeline.catalog import ProductHistory, ProductVariant, VariantStretch, shown_plans
+from fullscript_pipeline.catalog import SMALL, ProductHistory, ProductVariant, VariantStretch, shown_plans
 from fullscript_pipeline.reports.catalog_numbers import price_words, value_words
 from fullscript_pipeline.reports.catalog_words import plans_words
 from fullscript_pipeline.reports.chart_axis import AXIS, WIDTH, Scale, axis, day_line
@@ -141,7 +141,8 @@ def _plan_bar(place: int, day: date, count: int, *, most: int, language: PageLan
     height = 6 if number is None else round(_HEIGHT * number / most, 1)
     left, middle, base = place * _STEP + (_STEP - _BAR) // 2, place * _STEP + _STEP // 2, 16 + _HEIGHT
     kind = "g" if number is None else "c"
-    said = escape(plans_words(count, language))
+    # The description says it in words, which are wider than a bar in French.
+    said = escape(f"<{SMALL}" if number is None else plans_words(count, language))
     return (
         f'<path class="{kind}" d="M{left} {base - height:g}h{_BAR}V{base}h-{_BAR}z"/>'
         f'<text x="{middle}" y="{base - height - 4:g}" text-anchor="middle">{said}</text>'
