@@ -9,6 +9,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from fullscript_pipeline.job_names import plain_job_name
+
 _RUN_FIELDS = {"run_id": "run_id", "job": "job_name", "step": "step_key"}
 
 
@@ -18,6 +20,8 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         dagster = getattr(record, "dagster_meta", None) or {}
         fields = {name: dagster.get(key) for name, key in _RUN_FIELDS.items()}
+        if job := fields["job"]:
+            fields["job"] = plain_job_name(job)
         event = getattr(dagster.get("dagster_event"), "event_type_value", None)
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         message = dagster.get("orig_message") or record.getMessage()

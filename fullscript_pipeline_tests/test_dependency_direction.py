@@ -16,6 +16,7 @@ SHARED = {
     "loopback",
     "secret_variables",
     "plural",
+    "job_names",
     "json_lines",
     "event_types",
     "machine_errors",

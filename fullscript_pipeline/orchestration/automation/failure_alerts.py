@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from fullscript_pipeline.job_names import plain_job_name
 from fullscript_pipeline.orchestration.assets import CLOSED_DAY_TAG
 from fullscript_pipeline.orchestration.runtime import SettingsResource, post_to_url, send_to_command
 from fullscript_pipeline.settings import Settings
@@ -32,7 +33,7 @@ def tell_of_failures_sensor(context: dg.RunFailureSensorContext, settings: Setti
     steps = context.get_step_failure_events()
     message = {
         "what": "run failed",
-        **_run_fields(run),
+        **run_fields(run),
         "failures": [{"step": event.step_key or "", "sentence": _failure_sentence(event)} for event in steps],
     }
     return dg.SkipReason("; ".join(send_alerts(current, message)))
@@ -53,7 +54,7 @@ def tell_of_recoveries_sensor(context: dg.RunStatusSensorContext, settings: Sett
         return dg.SkipReason(
             "No run before it failed at what this one did, or this one made nothing: the day of its cell is over."
         )
-    return dg.SkipReason("; ".join(send_recovery(current, {"what": "run recovered", **_run_fields(run)})))
+    return dg.SkipReason("; ".join(send_recovery(current, {"what": "run recovered", **run_fields(run)})))
 
 
 def has_recovered(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
@@ -90,9 +91,10 @@ def send_recovery(settings: Settings, message: Mapping[str, object]) -> list[str
     return _send(message, ("FULLSCRIPT_ON_RECOVERY_COMMAND", "FULLSCRIPT_ON_RECOVERY_URL"), *targets)
 
 
-def _run_fields(run: dg.DagsterRun) -> dict[str, str]:
+def run_fields(run: dg.DagsterRun) -> dict[str, str]:
+    """Which run a message is about: its job (or assets), cell and clinic."""
     return {
-        "job": run.job_name,
+        "job": plain_job_name(run.job_name, (key.to_user_string() for key in run.asset_selection or ())),
         "run_id": run.run_id,
         "cell": run.tags.get("dagster/partition", ""),
         # A partition launched from the UI has Dagster's own tags only.

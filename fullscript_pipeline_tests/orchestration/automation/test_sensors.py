@@ -1,6 +1,7 @@
 """The sensors: what a tick sees, asks for and says; and that the run it asks for changes the patient's page."""
 
 import json
+import logging
 import sys
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ import dagster as dg
 import pytest
 
 from fullscript_pipeline import clock, refresh
+from fullscript_pipeline.job_names import plain_job_name
+from fullscript_pipeline.json_lines import JsonFormatter
 from fullscript_pipeline.maintenance import page_rebuild as rebuild
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.orchestration.assets import CLOSED_DAY_TAG
@@ -216,6 +219,16 @@ def test_a_failed_run_is_told_in_the_words_of_its_step(
     (message,) = told
     assert message["job"] == "clinic_refresh"
     assert "No clinic 'nobody' is connected" in message["failures"][0]["sentence"]
+
+
+def test_a_run_launched_from_assets_is_told_by_their_names() -> None:
+    assert plain_job_name("clinic_daily", ["core/orders"]) == "clinic_daily"
+    assert plain_job_name("__ASSET_JOB", ["core/staff", "core/orders"]) == "materialize core/orders and 1 more"
+    run = dg.DagsterRun("__ASSET_JOB", str(uuid.uuid4()), asset_selection=frozenset([dg.AssetKey(["core", "orders"])]))
+    assert failure_alerts.run_fields(run)["job"] == "materialize core/orders"
+    record = logging.LogRecord("dagster", logging.INFO, "", 0, "Started.", (), None)
+    record.dagster_meta = {"job_name": "__ASSET_JOB", "run_id": run.run_id}
+    assert json.loads(JsonFormatter().format(record))["job"] == "materialize"
 
 
 def test_a_recovery_is_told_once_and_only_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
