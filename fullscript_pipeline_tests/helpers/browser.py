@@ -86,6 +86,15 @@ class Browser:
                 raise AssertionError(f"Nothing to click called {words!r} on {self.address}: {self.text()[:1500]}")
             time.sleep(0.2)
 
+    def click_last(self, words: str, kinds: str) -> None:
+        """Clicks the last of several elements of `kinds` whose text is `words`."""
+        self.run(
+            "[...document.querySelectorAll(arguments[0])]"
+            ".filter(one => one.innerText.trim() === arguments[1]).at(-1).click()",
+            kinds,
+            words,
+        )
+
     def follow(self, address: str, seconds: float = 30) -> None:
         """Clicks the first link whose address contains `address`, and goes to the window that it opens, if it does."""
         script = "const hit = [...document.querySelectorAll('a')].find(one => one.href.includes(arguments[0]));"

@@ -55,5 +55,9 @@ def derived_spec(
 
 
 def latest_dep(key: str) -> dg.AssetDep:
-    """A dependency on a table of the other grid: a clinic's marts use whatever the region's catalog last said."""
-    return dg.AssetDep(dg.AssetKey(key.split("/")), partition_mapping=dg.LastPartitionMapping())
+    """A dependency on a table of the other grid: what it last said is used, whichever partition said it.
+
+    So no partition of it is a dependency of a cell. With the last one, every pull of another region or of a later day
+    would mark cells of days that are over as out of date ("Unsynced"), and nothing could mend that.
+    """
+    return dg.AssetDep(dg.AssetKey(key.split("/")), partition_mapping=dg.SpecificPartitionsPartitionMapping([]))

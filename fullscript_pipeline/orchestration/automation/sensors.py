@@ -14,6 +14,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.orchestration.automation.closed_backfills import closed_backfills_sensor
 from fullscript_pipeline.orchestration.automation.event_alerts import event_notices_sensor
 from fullscript_pipeline.orchestration.automation.event_sensors import event_reconcile_sensor, webhook_inbox_sensor
 from fullscript_pipeline.orchestration.automation.failed_pull_sensor import pages_after_a_failed_pull_sensor
@@ -194,6 +195,7 @@ def change_notices_sensor(context: dg.SensorEvaluationContext, state: StateResou
 ALL_SENSORS = (
     orphaned_runs_sensor,
     old_runs_sensor,
+    closed_backfills_sensor,
     connected_clinics_sensor,
     clinic_events_sensor,
     webhook_inbox_sensor,
