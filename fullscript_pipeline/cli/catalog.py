@@ -26,13 +26,14 @@ from fullscript_pipeline.catalog import (
     observed_days,
 )
 from fullscript_pipeline.cli.catalog_compare import compare
-from fullscript_pipeline.cli.catalog_comparison import Compared, catalog_regions, catalog_warehouse
+from fullscript_pipeline.cli.catalog_comparison import Compared, catalog_regions
 from fullscript_pipeline.cli.catalog_options import Month, Percent, SpanType, compared_days
 from fullscript_pipeline.cli.catalog_output import FORMATS, OUTPUT_HELP, report_comparisons
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
 from fullscript_pipeline.cli.options import DAY
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.maintenance import stored_warehouse
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.settings import Settings
 
@@ -120,7 +121,7 @@ def changes(settings: Settings, month: date | None, form: str, output: Path | No
 @click.option("--brand", help="Of several products with that name, the one of this brand, by id or name.")
 @with_settings
 def show(settings: Settings, product: str, region: str | None, brand: str | None) -> None:
-    with catalog_warehouse(settings).read() as con:
+    with stored_warehouse(settings).read() as con:
         found = find_products(con, product, region, brand=brand)
         count = len({match.product_id for match in found})
         if count > 1:
@@ -143,7 +144,7 @@ def show(settings: Settings, product: str, region: str | None, brand: str | None
 )
 @with_settings
 def coverage(settings: Settings, region: str | None, days: int) -> None:
-    with catalog_warehouse(settings).read() as con:
+    with stored_warehouse(settings).read() as con:
         for name in catalog_regions(con, region):
             observed = observed_days(con, name, settings.time_zone)
             if not observed:
@@ -167,7 +168,7 @@ def release(settings: Settings, day: date, region: str) -> int:
         region_partition,
     )
 
-    warehouse = catalog_warehouse(settings)
+    warehouse = stored_warehouse(settings)
     with warehouse.read():
         pass
     release_digest(warehouse, region, day)

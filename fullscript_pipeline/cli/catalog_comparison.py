@@ -27,8 +27,8 @@ from fullscript_pipeline.catalog import (
 )
 from fullscript_pipeline.cli.console import print_message
 from fullscript_pipeline.errors import UsageError
+from fullscript_pipeline.maintenance import stored_warehouse
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,6 @@ class Compared:
     entities: Sequence[str] = DEFAULT_ENTITIES
     cosmetic: bool = False
     least_step: Decimal | None = None
-
-
-def catalog_warehouse(settings: Settings) -> Warehouse:
-    return Warehouse(settings.warehouse_path, settings.warehouse_key)
 
 
 def catalog_regions(con: duckdb.DuckDBPyConnection, region: str | None) -> list[str]:
@@ -79,7 +75,7 @@ def compare_regions(settings: Settings, options: Compared) -> list[Comparison]:
         )
     comparisons: list[Comparison] = []
     errors: list[UsageError] = []
-    with catalog_warehouse(settings).read() as con:
+    with stored_warehouse(settings).read() as con:
         # A person waits: a year of changes takes two seconds on two threads.
         con.execute("SET threads = 2")
         regions = catalog_regions(con, options.region)

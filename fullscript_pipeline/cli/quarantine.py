@@ -12,10 +12,10 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.cli.audited import STANDARD_OUTPUT, audit_logged
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
+from fullscript_pipeline.maintenance import stored_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import QuarantinedRecord, open_records
 
 
@@ -29,7 +29,7 @@ def quarantine() -> None:
 @click.option("--show-record", is_flag=True, help="Print the record as received too. It may hold health data.")
 @with_settings
 def list_command(settings: Settings, as_json: bool, show_record: bool) -> None:
-    with _warehouse(settings).read() as con:
+    with stored_warehouse(settings).read() as con:
         rows = open_records(con)
     if show_record:
         with audit_logged(settings, "quarantine list --show-record", destination=STANDARD_OUTPUT) as record:
@@ -59,7 +59,7 @@ def _print(records: Sequence[QuarantinedRecord], *, as_json: bool, show_record: 
 )
 @with_settings
 def replay_command(settings: Settings) -> int:
-    warehouse = _warehouse(settings)
+    warehouse = stored_warehouse(settings)
     with warehouse.read():  # raises an error when there is none yet
         pass
     keys: dict[str, str] = {}
@@ -100,7 +100,3 @@ def _as_json(record: QuarantinedRecord, show_record: bool) -> dict[str, object]:
         "reason": record.reason,
     }
     return fields | {"content": record.record} if show_record else fields
-
-
-def _warehouse(settings: Settings) -> Warehouse:
-    return Warehouse(settings.warehouse_path, settings.warehouse_key)

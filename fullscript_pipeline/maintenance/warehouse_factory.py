@@ -22,6 +22,13 @@ def open_warehouse(settings: Settings) -> Warehouse:
     return warehouse
 
 
+def stored_warehouse(settings: Settings) -> Warehouse:
+    """As `open_warehouse`, for commands that read: without a file it makes none, and reading says that there is none."""
+    if settings.warehouse_path.exists():
+        return open_warehouse(settings)
+    return _warehouse_at(settings.warehouse_path, settings.warehouse_key)
+
+
 # Files that this process has brought to this version; every step opens the warehouse, and asking it costs an attach.
 _MIGRATED: set[tuple[str, int] | None] = set()
 

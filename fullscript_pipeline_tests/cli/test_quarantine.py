@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fullscript_pipeline.cli.main import main
@@ -14,6 +15,7 @@ from fullscript_pipeline.resources.orders import ORDERS
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.resources.types import casts
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.helpers.released_warehouses import RELEASED, left_by
 from fullscript_pipeline_tests.helpers.warehouse_loads import put
 
 Run = Callable[..., tuple[int, str, str]]
@@ -67,3 +69,16 @@ def test_single_fields_are_read_again_too(run: Run, monkeypatch: pytest.MonkeyPa
     assert "Fields of 1 row" in run("replay")[2]
     with open_warehouse(load_settings()).read() as con:
         assert con.execute("SELECT archived FROM core.patients").fetchall() == [(False,)]
+
+
+@pytest.mark.parametrize("version", RELEASED)
+def test_the_first_command_of_a_new_version_may_be_one_that_reads(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    released = tmp_path / "released"
+    released.mkdir(mode=0o700)
+    with duckdb.connect(str(left_by(version, released / "fullscript.duckdb"))) as con:
+        con.execute("UPDATE ops.quarantine SET seen_at = TIMESTAMPTZ '2026-10-02 00:00:00Z'")
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(released))
+    code, out, _ = run("list")
+    assert code == 0 and "p1/7" in out

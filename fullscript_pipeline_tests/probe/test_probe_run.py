@@ -10,8 +10,19 @@ from unittest.mock import patch
 
 import pytest
 
-from fullscript_pipeline.probe import REQUEST_LIMIT, estimate_requests, open_exchange, run_probe, undocumented_endpoints
-from fullscript_pipeline.sandbox.behaviour_switches import RESPONSE_VARIANTS, parse_variant_names
+from fullscript_pipeline import clock
+from fullscript_pipeline.orchestration.runtime import add_clinic_partitions, clinic_partition, open_instance, run_job
+from fullscript_pipeline.probe import (
+    REQUEST_LIMIT,
+    estimate_requests,
+    judge_report,
+    open_exchange,
+    run_probe,
+    undocumented_endpoints,
+    variants_of,
+)
+from fullscript_pipeline.sandbox.behaviour_switches import EXCLUSIVE_VARIANTS, RESPONSE_VARIANTS, parse_variant_names
+from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.probe_confusion import (
     GUIDE,
     ProbedWorld,
@@ -112,6 +123,23 @@ def _names(part: Any) -> Iterator[str]:
         yield from part
         for inner in part.values():
             yield from _names(inner)
+
+
+def test_what_a_file_shows_is_served_probed_and_pulled_again(world: ProbedWorld, tmp_path: Path) -> None:
+    """A difference seen in the field becomes a sandbox that answers so; a clinic is connected to it and pulled."""
+    names = ["filter_local_days", "nested_without_meta", "page_size_25", "string_numbers", "thin_plan_rows"]
+    shown = variants_of(world.probe(names, ["US"])["US"], EXCLUSIVE_VARIANTS)
+    assert sorted(shown) == names
+    with connected_pipeline(tmp_path, clinics=1, patients=90, history_days=60) as replayed:
+        replayed.sandbox.control.set_response_variants(*shown)
+        (clinic,) = replayed.store.clinics.all()
+        with open_exchange(replayed.settings, replayed.store, clinic) as exchange:
+            report = run_probe(exchange, clinic, ())
+        assert sorted(variants_of(judge_report(report), EXCLUSIVE_VARIANTS)) == names
+        with open_instance(replayed.settings) as instance:
+            add_clinic_partitions(instance, replayed.store)
+            day = clock.today(replayed.settings.time_zone)
+            assert run_job(instance, "clinic_daily", partition=clinic_partition(clinic.clinic_key, day)).failures == ()
 
 
 def test_the_guide_names_the_limit() -> None:

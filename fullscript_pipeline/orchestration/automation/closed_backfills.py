@@ -58,5 +58,5 @@ def end_well(instance: dg.DagsterInstance, backfill: PartitionBackfill, graph: A
         failed_and_downstream_subset=left_out - left_out,
     )
     updated = backfill.with_asset_backfill_data(others, dynamic_partitions_store=instance, asset_graph=graph)
-    instance.update_backfill(updated.with_status(BulkActionStatus.COMPLETED_SUCCESS))
+    instance.update_backfill(updated._replace(status=BulkActionStatus.COMPLETED_SUCCESS))
     return True

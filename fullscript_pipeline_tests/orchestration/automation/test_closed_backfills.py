@@ -49,12 +49,12 @@ def ended_badly(instance: dg.DagsterInstance, status: str, **tags: str) -> str:
         requested_subset=cells(OVER, OPEN), materialized_subset=cells(OPEN), failed_and_downstream_subset=cells(OVER)
     )
     stored = backfill.with_asset_backfill_data(data, dynamic_partitions_store=instance, asset_graph=GRAPH)
-    instance.add_backfill(stored.with_status(BulkActionStatus.COMPLETED_FAILED))
+    instance.add_backfill(stored._replace(status=BulkActionStatus.COMPLETED_FAILED))
     for day, end, more in ((OPEN, "SUCCESS", {}), (OVER, status, tags)):
         of_run = {"dagster/backfill": backfill.backfill_id, "dagster/partition": day, **more}
         run = dg.DagsterRun("__ASSET_JOB", str(uuid.uuid4()), tags=of_run, status=dg.DagsterRunStatus(end))
         instance.add_run(run)
-    return backfill.backfill_id
+    return str(backfill.backfill_id)
 
 
 def after_a_tick(instance: dg.DagsterInstance, backfill_id: str) -> PartitionBackfill:
