@@ -23,7 +23,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
 
 def stored_warehouse(settings: Settings) -> Warehouse:
-    """As `open_warehouse`, for commands that read: without a file it makes none, and reading says that there is none."""
+    """As `open_warehouse`, for commands that read: it makes no file, and reading says that there is none."""
     if settings.warehouse_path.exists():
         return open_warehouse(settings)
     return _warehouse_at(settings.warehouse_path, settings.warehouse_key)
