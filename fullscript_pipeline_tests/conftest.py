@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+    from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
 
 # pytest's own, and what opening an instance sets for Dagster.
 _MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE", "DAGSTER_HISTORY_URL"}
@@ -50,3 +51,20 @@ def postgres() -> Iterator["PostgresServer"]:
 
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator["S3Server"]:
+    """A real S3 server; the test skips where none is installed."""
+    from fullscript_pipeline_tests.helpers.s3_server import running_s3  # noqa: PLC0415 - few need it
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "Bucket":
+    """A bucket of the test's own; AWS's variables lead to its server."""
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    return s3.new_bucket()

@@ -39,7 +39,7 @@ def test_files_beside_their_place_are_removed_and_others_are_not(tmp_path: Path)
     for name in (*left, *kept):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    remove_leftover_files(tmp_path)
+    remove_leftover_files(tmp_path, tmp_path)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 

@@ -39,11 +39,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
     "settings": SHARED,
     "encryption": SHARED,
+    "files": SHARED,
     "resources": {"regions", "servers", "ids"},
     "api": SHARED,
     "state": SHARED | {"api"},
     "probe": SHARED | {"api"},
-    "warehouse": SHARED,
+    "warehouse": SHARED | {"files"},
     "adherence": SHARED,
     "catalog": SHARED,
     "reports": SHARED | {"catalog", "adherence"},
@@ -53,9 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "portal_store": SHARED,
     "web": SHARED | {"api", "portal_store"},
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
-    "health": SHARED | {"api", "state", "warehouse", "refresh", "probe"},
+    "health": SHARED | {"api", "files", "state", "warehouse", "refresh", "probe"},
     "maintenance": SHARED
-    | {"api", "state", "warehouse", "adherence", "catalog", "reports", "extraction", "portal_store"},
+    | {"api", "files", "state", "warehouse", "adherence", "catalog", "reports", "extraction", "portal_store"},
 }
 # Inside a room: which sub-room may import which. A sub-room may always import the modules beside the sub-rooms.
 WITHIN: dict[str, dict[str, set[str]]] = {

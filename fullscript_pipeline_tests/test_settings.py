@@ -387,3 +387,43 @@ def test_what_is_started_without_an_environment_of_its_own_gets_no_secret(monkey
     assert "a-secret" not in seen
     assert "FULLSCRIPT_SWEEP_DAYS=9" in seen
     assert os.environ["FULLSCRIPT_US_CLIENT_SECRET"] == "a-secret"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/srv/files", "file://host/folder", "file:relative", "s3://", "s3://Bucket", "s3://key:secret@bucket/x",
+     "s3://bucket/x?region=a", "s3://bucket/a//b", "gs://bucket/x"],
+)  # fmt: skip
+def test_what_is_no_place_for_files_is_refused_without_repeating_it(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", text)
+    with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_FILES_URL is no place for files; write it as") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_files_may_be_in_another_folder_or_in_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (load_settings().files_dir, load_settings().bucket_url) == (tmp_path / "data", None)
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", f"file://{tmp_path}/files/")
+    assert (load_settings().published_dir, load_settings().bucket_url) == (tmp_path / "files" / "published", None)
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", "s3://bucket/prefix/")
+    assert (load_settings().files_dir, load_settings().bucket_url) == (tmp_path / "data", "s3://bucket/prefix")
+
+
+@pytest.mark.parametrize("runner", ["k8s", "celery+redis://:secret@host/0"])
+def test_runs_on_other_machines_are_refused_while_data_are_files_of_this_one(
+    runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().runner == "local"
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", runner)
+    with pytest.raises(ConfigurationError, match="the warehouse, landed pages, the state store are files") as caught:
+        load_settings()
+    assert (caught.value.exit_code, "secret" in str(caught.value)) == (78, False)
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://somebody@host/database")
+    with pytest.raises(ConfigurationError, match="the warehouse, landed pages are files"):
+        load_settings()
+
+
+def test_another_word_is_no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "cron")
+    with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_RUNNER names no runner; set it to local"):
+        load_settings()

@@ -16,13 +16,15 @@ from fullscript_pipeline.cli.audited import DataSubjects, audit_logged
 from fullscript_pipeline.cli.clinic_selection import find_known_clinic
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import format_columns, print_data, print_message
+from fullscript_pipeline.cli.export_place import ExportPlace
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import Warehouse, rows_in
-from fullscript_pipeline.warehouse.publishing import CopyOptions, Deidentified, Format, Level, Published
+from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse.publishing import PUBLISHED, CopyOptions, Deidentified, Format, Level, Published
 from fullscript_pipeline.warehouse.publishing import export as write_files
 from fullscript_pipeline.warehouse.publishing import publish as write_copy
 
@@ -64,10 +66,9 @@ def publish(
     options = CopyOptions(level=level, shift_dates=shift_dates, k=k, with_current_year=with_current_year)
     warehouse = _warehouse(settings)
     name = "publish" if level is Level.WHOLE else f"publish --{level.value}"
-    with audit_logged(settings, name, destination=settings.published_dir) as record:
+    with audit_logged(settings, name, destination=open_files(settings, PUBLISHED).address("")) as record:
         copy = write_copy(settings, warehouse, options)
-        record.destination = str(copy.path)
-        record.rows = rows_in(Warehouse(copy.path, copy.key, temp_dir=settings.data_dir / "tmp"))
+        record.destination, record.rows = copy.address, copy.rows
     for sentence in _describe(settings, copy):
         print_message(sentence)
     if settings.publish_key:
@@ -79,7 +80,7 @@ def publish(
         )
     else:
         print_message("The copy is not encrypted.")
-    print_data(str(copy.path))
+    print_data(copy.address)
 
 
 def _describe(settings: Settings, copy: Published) -> Iterator[str]:
@@ -132,7 +133,9 @@ def _describe_last_year(settings: Settings, summary: Deidentified) -> str:
     "--table", "tables", multiple=True, metavar="TABLE", help="Only this table. Repeatable. Default: core and marts."
 )
 @click.option(
-    "--to", type=click.Path(file_okay=False, path_type=Path), help="Default: exports/<time> in the data directory."
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Default: exports/<time> in the data directory, or where FULLSCRIPT_FILES_URL says.",
 )
 @click.pass_context
 @with_settings
@@ -148,39 +151,44 @@ def export(
     if patient and (tables or is_format_explicit):
         raise click.UsageError("--patient writes everything as JSON: leave --table and --format out.")
     settings.prepare_data_dir()
-    folder = (to or settings.data_dir / "exports" / f"{clock.real_now():%Y%m%dT%H%M%SZ}").absolute()
+    place = ExportPlace.of(settings, to)
     warehouse = _warehouse(settings)
     if patient:
-        _export_person(settings, warehouse, *patient, folder)
+        _export_person(settings, warehouse, *patient, place)
         return
-    with audit_logged(settings, "export", destination=folder) as record:
-        written = write_files(warehouse, folder, file_format, tables)
+    with audit_logged(settings, "export", destination=place.address) as record:
+        written = write_files(warehouse, place.folder, file_format, tables)
         record.rows = sum(file.rows for file in written)
-    print_data(format_columns(["table", "rows", "file"], [[file.table, file.rows, str(file.path)] for file in written]))
+        place.keep()
+    rows = [[file.table, file.rows, place.address_of(file.path)] for file in written]
+    print_data(format_columns(["table", "rows", "file"], rows))
     print_message("These files are not encrypted and hold health data: delete them when you no longer need them.")
 
 
-def _export_person(settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, folder: Path) -> None:
+def _export_person(
+    settings: Settings, warehouse: Warehouse, clinic_name: str, patient_id: str, place: ExportPlace
+) -> None:
     # The pages' templates: help does not need them.
     from fullscript_pipeline.maintenance import write_person_file  # noqa: PLC0415
 
     with StateStore.open(settings) as store:
         clinic = find_known_clinic(store, clinic_name)
         whose = DataSubjects(clinics=[clinic], patient_id=patient_id)
-        with audit_logged(settings, "export --patient", whose=whose, destination=folder) as record:
+        with audit_logged(settings, "export --patient", whose=whose, destination=place.address) as record:
             written = write_person_file(
-                settings, warehouse, store=store, clinic=clinic, patient_id=patient_id, folder=folder
+                settings, warehouse, store=store, clinic=clinic, patient_id=patient_id, folder=place.folder
             )
             record.rows = sum(written.counts.values())
-            record.rows += _export_notes(settings, clinic, patient_id, written.path.parent)
+            record.rows += _export_notes(settings, clinic, patient_id, place)
+            place.keep()
     print_message(
         format_columns(["where", "held"], [[place, number] for place, number in sorted(written.counts.items())])
     )
     print_message("The file is not encrypted. Its last part names the files that hold copies of the same data.")
-    print_data(str(written.path))
+    print_data(place.address_of(written.path))
 
 
-def _export_notes(settings: Settings, clinic: ClinicRef, patient_id: str, folder: Path) -> int:
+def _export_notes(settings: Settings, clinic: ClinicRef, patient_id: str, place: ExportPlace) -> int:
     """Writes what the clinic's people noted in the portal to a file of its own; returns how many notes there are."""
     from fullscript_pipeline.web import notes_of_person  # noqa: PLC0415 - only where there is a portal
 
@@ -191,11 +199,11 @@ def _export_notes(settings: Settings, clinic: ClinicRef, patient_id: str, folder
     if notes and not keys:
         print_message(f"The portal holds {counted(len(notes), 'note')}, still sealed: set FULLSCRIPT_WEB_KEY to read.")
     if notes:
-        path = folder / "portal-notes.json"
+        path = place.folder / "portal-notes.json"
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(json.dumps(notes, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        print_data(str(path))
+        print_data(place.address_of(path))
     return len(notes)
 
 

@@ -98,8 +98,8 @@ def _describe_remaining_copies(purged: "Purged") -> Iterator[str]:
             f"{counted(number, 'backup')} written to {parent} {'is' if number == 1 else 'are'} not there now: if kept "
             f"elsewhere, {'it' if number == 1 else 'they'} may still hold the removed data."
         )
-    for folder in purged.exports:
-        yield f"Files were exported to {folder} before: delete those that are still there."
+    for place in purged.exports:
+        yield f"Files were exported to {place} before: delete those that are still there."
     yield "Copies that were made by other means outside the data directory are not removed."
 
 

@@ -12,6 +12,7 @@ from fullscript_pipeline.health.audit import backup_audit_heads, check_audit_log
 from fullscript_pipeline.health.clinics import check_clinics, check_connected
 from fullscript_pipeline.health.copies import check_copies
 from fullscript_pipeline.health.events import check_events
+from fullscript_pipeline.health.files import check_files
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped
 from fullscript_pipeline.health.metrics import render_metrics, serve_metrics
 from fullscript_pipeline.health.overview import operators_file
@@ -47,6 +48,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
             yield from check_clinics(store)
             yield from check_events(settings, store)
         yield from check_warehouse(settings, store)
+        yield from check_files(settings)
         yield from check_copies(settings)
         yield from check_runs(settings, store)
     finally:

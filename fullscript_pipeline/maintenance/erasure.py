@@ -16,6 +16,7 @@ from fullscript_pipeline.adherence import mart_day, recount_statuses
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.atomic_files import remove_leftover_files, remove_leftovers
 from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance.copies_elsewhere import (
     backup_folders,
     external_exports,
@@ -46,7 +47,7 @@ class Purged:
 
     counts: dict[str, int] = field(default_factory=dict)
     backups: tuple[Path, ...] = ()
-    exports: tuple[Path, ...] = ()
+    exports: tuple[str, ...] = ()
     failed_copies: tuple[str, ...] = ()
 
 
@@ -120,15 +121,15 @@ def _erase_rows(
 
 
 def _remove_copies(settings: Settings) -> dict[str, int]:
-    """Removes the published copies and the exports of this data directory. Returns the number of files by kind."""
+    """Removes the published copies and the exports of this installation. Returns the number of files by kind."""
     counts = {}
-    for place, folder in (("published", settings.published_dir), ("exports", settings.data_dir / "exports")):
-        files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".gitkeep"]
-        for path in files:
-            path.unlink(missing_ok=True)
-        if files:
-            counts[place] = len(files)
-    shutil.rmtree(settings.data_dir / "exports", ignore_errors=True)
+    for place in ("published", "exports"):
+        files = open_files(settings, place)
+        names = files.names_below("")
+        files.delete(names)
+        if names:
+            counts[place] = len(names)
+    shutil.rmtree(settings.exports_dir, ignore_errors=True)
     return counts
 
 
@@ -184,4 +185,4 @@ def _remove_leftovers(settings: Settings, store: StateStore) -> None:
     being_written = [path for folder in backup_folders(settings, store) for path in remove_leftovers(folder)]
     if being_written:
         raise Busy(f"A backup is being written to {being_written[0]}: wait until it ends, then run the purge again.")
-    remove_leftover_files(settings.data_dir)
+    remove_leftover_files(settings.data_dir, settings.files_dir)

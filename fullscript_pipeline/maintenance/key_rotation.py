@@ -21,10 +21,12 @@ from fullscript_pipeline.encryption import (
     write_record,
 )
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance.backup import require_no_landing_run
 from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse.files import FINISHED, reencryption
+from fullscript_pipeline.warehouse.publishing import PUBLISHED, Level
 
 # Bytes a second; measured were 13 to 17 MB and 41 to 46 MB a CPU second (`benchmarks/key_rotation.py`).
 DATABASE_SPEED, LANDING_SPEED = 12_000_000, 40_000_000
@@ -75,6 +77,7 @@ def plan_rotation(settings: Settings) -> Rotation:
     """
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
+    _require_no_copy_elsewhere(settings)
     with StateStore.open(settings) as store:
         if store.facts.get("kind") == "production":
             require_good_keys([new])
@@ -126,6 +129,16 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
     return done
 
 
+def _require_no_copy_elsewhere(settings: Settings) -> None:
+    """Raises ConfigurationError for a whole copy in a bucket: it may have the old key, and is no file to change."""
+    files = open_files(settings, PUBLISHED)
+    if not files.is_local and files.exists(Level.WHOLE.file):
+        raise ConfigurationError(
+            f"{files.address(Level.WHOLE.file)} may be encrypted with the old key, and only files of this machine can "
+            "be encrypted again: delete it, rotate, then run `publish`."
+        )
+
+
 def _read_key_record(settings: Settings) -> KeyRecord | None:
     try:
         return read_record(settings.data_dir)
@@ -173,7 +186,7 @@ def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple
 
 def _remove_leftovers(settings: Settings) -> None:
     """Removes incomplete files of interrupted commands, and DuckDB's spill files."""
-    remove_leftover_files(settings.data_dir)
+    remove_leftover_files(settings.data_dir, settings.files_dir)
     for path in (settings.data_dir / "tmp").glob("*"):
         path.unlink() if path.is_file() else None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError, UsageError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.reports import archived_days_naming
@@ -21,6 +22,7 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, rows_of_patient
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.personal_data import Subject, dependents_of, ids_of, landed_records, stored_rows
+from fullscript_pipeline.warehouse.publishing import PUBLISHED
 
 FORMAT = 1
 FILE = "person.json"
@@ -82,18 +84,22 @@ def _head(subject: Subject, server: str) -> dict[str, str]:
 
 
 def _copies_by_kind(settings: Settings, clinic: ClinicRef, patient_id: str) -> dict[str, list[str]]:
-    """Files of the data directory that hold copies of these data or of a part of them, by kind."""
+    """Files that hold copies of these data or of a part of them, by kind: below the data directory, or an address."""
     reports = open_report_store(settings)
     stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
     pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
+    published, exports = open_files(settings, PUBLISHED), open_files(settings, "exports")
     copies = {
-        "pages": [path for path in pages if path.exists()],
-        "kept_pages": archived_days_naming(reports, clinic.clinic_key, patient_id),
-        "published": sorted(settings.published_dir.glob("*.duckdb")),
-        "exports": sorted(path for path in (settings.data_dir / "exports").rglob("*") if path.is_file()),
-        "backups": sorted(path.parent for path in settings.backups_dir.glob("*/manifest.json")),
+        "pages": [str(path) for path in pages if path.exists()],
+        "kept_pages": [str(path) for path in archived_days_naming(reports, clinic.clinic_key, patient_id)],
+        "published": [published.address(name) for name in published.names("") if name.endswith(".duckdb")],
+        "exports": [exports.address(name) for name in exports.names_below("")],
+        "backups": sorted(str(path.parent) for path in settings.backups_dir.glob("*/manifest.json")),
     }
-    return {name: [str(path.relative_to(settings.data_dir)) for path in paths] for name, paths in copies.items()}
+    return {
+        kind: [address.removeprefix(f"{settings.data_dir}/") for address in addresses]
+        for kind, addresses in copies.items()
+    }
 
 
 def _write_private(path: Path, text: str) -> Path:

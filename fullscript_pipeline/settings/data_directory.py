@@ -7,14 +7,21 @@ import os
 import stat
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from fullscript_pipeline.atomic_files import remove_leftovers, remove_old_spill
 from fullscript_pipeline.encryption import key_of_files
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.settings.value_types import Folder, StateUrl, place_of_database, split_commas
+from fullscript_pipeline.settings.value_types import (
+    FilesUrl,
+    Folder,
+    Runner,
+    StateUrl,
+    place_of_database,
+    split_commas,
+)
 
 WAREHOUSE_FILE = "fullscript.duckdb"
 # Beside the warehouse that it is loaded into, and under the same key.
@@ -50,6 +57,29 @@ class DataDirectory(BaseSettings):
         "with the extra `distributed`. Dagster's history is kept there too, in the schema `dagster`",
         json_schema_extra={"shown_default": "a file in the data directory"},
     )
+    files_url: FilesUrl | None = Field(
+        None,
+        description="where published copies and exports are, when not in the data directory: `file:///FOLDER`, or "
+        "`s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. Landed pages, warehouse and the "
+        "pages for clinicians stay in the data directory",
+        json_schema_extra={"shown_default": "the data directory"},
+    )
+    runner: Runner = Field(
+        "local",
+        description="who runs pulls: `local`, the daemon's machine. Runs on other machines (`celery+redis://...`, "
+        "`k8s`) are refused: the warehouse is a file of one machine",
+    )
+
+    @field_validator("runner")
+    @classmethod
+    def _check_runner(cls, runner: str, info: ValidationInfo) -> str:
+        if runner == "local":
+            return runner
+        local = ["the warehouse", "landed pages", *([] if info.data.get("state_url") else ["the state store"])]
+        raise ValueError(
+            f"is {runner}, whose workers are on other machines, and {', '.join(local)} are files in the data directory "
+            "of this one: set it to local, until a version can keep them elsewhere."
+        )
 
     @property
     def warehouse_key(self) -> str | None:
@@ -92,8 +122,22 @@ class DataDirectory(BaseSettings):
         return self.data_dir / LANDING_FOLDER
 
     @property
+    def bucket_url(self) -> str | None:
+        """The place in a bucket where published copies and exports are; None where they are in `files_dir`."""
+        return self.files_url if self.files_url and self.files_url.startswith("s3:") else None
+
+    @property
+    def files_dir(self) -> Path:
+        """The folder of published copies and exports. With a bucket they are only written there first."""
+        return Path(self.files_url.removeprefix("file://")) if self.files_url and not self.bucket_url else self.data_dir
+
+    @property
     def published_dir(self) -> Path:
-        return self.data_dir / "published"
+        return self.files_dir / "published"
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.files_dir / "exports"
 
     @property
     def backups_dir(self) -> Path:

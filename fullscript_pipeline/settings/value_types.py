@@ -6,6 +6,7 @@ and defaults of settings (`declaration`, `servers`, `adherence`).
 """
 
 import os
+import re
 import shlex
 from datetime import date
 from pathlib import Path
@@ -48,6 +49,29 @@ def parse_state_url(text: str) -> str | None:
     if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
         raise ValueError("is no address of a PostgreSQL database; write it as postgresql://USER@HOST/DATABASE.")
     return text.replace("postgres://", "postgresql://", 1)
+
+
+def parse_files_url(text: str) -> str:
+    """Return the address of a folder (`file:///srv/files`) or of a place in a bucket (`s3://bucket/prefix`)."""
+    parts = urlsplit(text)
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return f"file://{parse_folder(text.removeprefix('file://'))}"
+    # Credentials are not repeated: they do not belong into the address.
+    if parts.scheme != "s3" or not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._-]+)*/?", text):
+        raise ValueError(
+            "is no place for files; write it as file:///FOLDER or s3://BUCKET/PREFIX, with credentials in AWS_* "
+            "variables only."
+        )
+    return text.rstrip("/")
+
+
+def parse_runner(text: str) -> str:
+    """Return the kind of runner. The address of one may hold a password."""
+    if text in {"local", "k8s"}:
+        return text
+    if text.startswith("celery+redis://"):
+        return "celery"
+    raise ValueError("names no runner; set it to local.")
 
 
 def place_of_database(url: str) -> str:
@@ -150,6 +174,8 @@ def parse_socket(text: str) -> str | tuple[str, int]:
 
 Folder = Annotated[Path, BeforeValidator(parse_folder)]
 StateUrl = Annotated[str, BeforeValidator(parse_state_url)]
+FilesUrl = Annotated[str, BeforeValidator(parse_files_url)]
+Runner = Annotated[str, BeforeValidator(parse_runner)]
 WholeNumber = Annotated[int, BeforeValidator(parse_digits)]
 Switch = Annotated[bool, BeforeValidator(parse_switch)]
 Day = Annotated[date, BeforeValidator(parse_day)]

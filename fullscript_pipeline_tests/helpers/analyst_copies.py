@@ -109,7 +109,7 @@ def copy_of(settings: Settings, warehouse: Warehouse, place: Path, level: Level,
     """A copy that stays where it is when the next one is made."""
     published = publish(settings, warehouse, CopyOptions(level=level, **options))
     place.parent.mkdir(exist_ok=True)
-    return Copy(published.path.rename(place))
+    return Copy(Path(published.address).rename(place))
 
 
 def with_secrets(settings: Settings, pepper: str | None = None) -> Settings:

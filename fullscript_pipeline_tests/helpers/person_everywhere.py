@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
+
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
+from fullscript_pipeline.cli.export_place import ExportPlace
 from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages, write_past_pages
@@ -24,12 +27,14 @@ from fullscript_pipeline.warehouse.files.frame_file import FrameFile
 from fullscript_pipeline.warehouse.publishing.export import export
 from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, publish
 from fullscript_pipeline_tests.helpers.pipeline import Connected
+from fullscript_pipeline_tests.helpers.s3_server import Bucket
 
 
 class Filled:
-    """A data directory that holds a person everywhere a person may be."""
+    """A data directory, and a bucket if there is one, that hold a person everywhere a person may be."""
 
-    def __init__(self, connected: Connected) -> None:
+    def __init__(self, connected: Connected, bucket: Bucket | None = None) -> None:
+        self.bucket = bucket
         self.connected, self.settings, self.store = connected, connected.settings, connected.store
         self.warehouse: Warehouse = open_warehouse(load_settings())
         self.clinic, self.other = self.store.clinics.all()[:2]
@@ -60,7 +65,9 @@ class Filled:
             publish(
                 self.settings, self.warehouse, CopyOptions(level=level, k=2 if level is Level.DEIDENTIFIED else None)
             )
-        export(self.warehouse, self.settings.data_dir / "exports" / "one", "csv", ["patients"])
+        place = ExportPlace.of(self.settings, None)
+        export(self.warehouse, place.folder, "csv", ["patients"])
+        place.keep()
 
     def _add_what_the_world_lacks(self) -> None:
         """Adds a panel that nobody ordered, gaps and doses (without a catalog nothing is measured), and a snooze."""
@@ -175,8 +182,9 @@ class Filled:
             }
 
     def everything(self) -> Iterator[tuple[Path, bytes]]:
-        """Every byte of the data directory, packed files unpacked, and every row of the warehouse."""
-        for path in self.settings.data_dir.rglob("*"):
+        """Every byte of the directory and the bucket, packed files unpacked, and every row of warehouse and copies."""
+        folders = [self.settings.data_dir, *([self.bucket.folder] if self.bucket else [])]
+        for path in (path for folder in folders for path in folder.rglob("*")):
             if not path.is_file():
                 continue
             yield path, path.name.encode() + b"\n" + path.read_bytes()
@@ -187,10 +195,17 @@ class Filled:
                 with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
                     for name in archive.namelist():
                         yield path, name.encode() + archive.read(name)
-        yield from ((self.settings.warehouse_path, row) for row in _rows(Warehouse(self.settings.warehouse_path)))
-        for path in self.settings.published_dir.glob("*.duckdb"):
+        with self.warehouse.read() as con:
+            yield from ((self.settings.warehouse_path, row) for row in _rows(con))
+        for path in self.published():
             copy = Warehouse(path, self.settings.publish_key, temp_dir=self.settings.data_dir / "tmp")
-            yield from ((path, row) for row in _rows(copy))
+            with copy.read_unlocked() as con:
+                yield from ((path, row) for row in _rows(con))
+
+    def published(self) -> list[Path]:
+        """The copies for analysts; a bucket's are files of its server."""
+        folder = self.bucket.folder / "published" if self.bucket else self.settings.published_dir
+        return sorted(folder.glob("*.duckdb"))
 
     def found(self, *texts: str) -> dict[str, set[str]]:
         """In which files each text stands; texts that stand in none are left out."""
@@ -202,11 +217,10 @@ class Filled:
         return places
 
 
-def _rows(warehouse: Warehouse) -> Iterator[bytes]:
-    with warehouse.read_unlocked() as con:
-        tables = con.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
-        ).fetchall()
-        for (table,) in tables:
-            for (row,) in con.execute(f"SELECT to_json(t)::VARCHAR FROM {table} t").fetchall():
-                yield str(row).encode()
+def _rows(con: duckdb.DuckDBPyConnection) -> Iterator[bytes]:
+    tables = con.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
+    for (table,) in tables:
+        for (row,) in con.execute(f"SELECT to_json(t)::VARCHAR FROM {table} t").fetchall():
+            yield str(row).encode()

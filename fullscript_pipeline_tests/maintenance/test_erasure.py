@@ -19,6 +19,7 @@ from fullscript_pipeline.state import Delivery
 from fullscript_pipeline.warehouse.files.frame_file import LandingDamage
 from fullscript_pipeline_tests.helpers.person_everywhere import Filled
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.helpers.s3_server import S3Server
 
 # Tables and views; marts.adherence_daily has counts and no patient, and its last day is counted again.
 PERSON_MARTS = {
@@ -35,13 +36,19 @@ STATUS_COUNTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """One for all: filling takes seconds; the tests take more and more out of it."""
-    os.environ["FULLSCRIPT_KEEP_PAGES_DAYS"] = "30"
+@pytest.fixture(scope="module", params=["folder", pytest.param("bucket", marks=pytest.mark.check_all)])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """One for all: filling takes seconds; the tests take more and more out of it. Files are in a folder or a bucket."""
+    variables, bucket = {"FULLSCRIPT_KEEP_PAGES_DAYS": "30"}, None
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3")
+        bucket = server.new_bucket()
+        variables |= {"FULLSCRIPT_FILES_URL": bucket.url, **server.variables}
+    os.environ.update(variables)
     with connected_pipeline(tmp_path_factory.mktemp("world"), clinics=2, patients=10, products=12) as connected:
-        yield Filled(connected)
-    del os.environ["FULLSCRIPT_KEEP_PAGES_DAYS"]
+        yield Filled(connected, bucket)
+    for name in variables:
+        del os.environ[name]
 
 
 def test_all_that_is_held_about_a_person_is_in_one_file(filled: Filled, tmp_path: Path) -> None:
@@ -107,7 +114,7 @@ def test_a_purge_reaches_half_a_backup_and_waits_for_a_whole_one(filled: Filled,
         purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.clinic, "nobody")
     assert not any(folder.exists() for folder in left)
     assert known_backups(filled.settings, filled.store) == [elsewhere / "20261101T000000Z"]
-    assert external_exports(filled.settings, filled.store) == [tmp_path / "share"]
+    assert external_exports(filled.settings, filled.store) == [str(tmp_path / "share")]
 
 
 def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> None:
@@ -142,7 +149,7 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
     assert after["recommendations"] > 0
     assert filled.counts(filled.other.clinic_id) == others
     assert (filled.settings.reports_dir / "clinics" / filled.clinic.clinic_key / "index.html").exists()
-    assert {path.name for path in filled.settings.published_dir.glob("*.duckdb")} == {
+    assert {path.name for path in filled.published()} == {
         "fullscript.duckdb",
         "fullscript-pseudonymised.duckdb",
         "fullscript-deidentified.duckdb",
@@ -197,8 +204,8 @@ def test_a_purged_clinic_is_nowhere_and_the_other_stays(filled: Filled) -> None:
     others = filled.counts(filled.other.clinic_id)
     keyless = filled.settings.model_copy(update={"publish_key": None})
     purged = purge_everywhere(keyless, filled.warehouse, filled.store, filled.clinic)
-    assert [reason.split()[1] for reason in purged.failed_copies] == ["pseudonymised", "deidentified"]
-    assert [path.name for path in filled.settings.published_dir.glob("*.duckdb")] == ["fullscript.duckdb"]
+    assert len(purged.failed_copies) == 2, "the pseudonymised and the de-identified one need their key"
+    assert [path.name for path in filled.published()] == ["fullscript.duckdb"]
     filled.settings = keyless
     assert filled.found(filled.clinic.clinic_key, filled.clinic.clinic_id) == {}
     assert filled.counts(filled.other.clinic_id) == others

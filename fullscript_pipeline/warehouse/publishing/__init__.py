@@ -2,9 +2,17 @@
 
 from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, EmptyCopy
 from fullscript_pipeline.warehouse.publishing.export import Format, export
-from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, Published, options_of_copies, publish
+from fullscript_pipeline.warehouse.publishing.publish import (
+    PUBLISHED,
+    CopyOptions,
+    Level,
+    Published,
+    options_of_copies,
+    publish,
+)
 
 __all__ = [
+    "PUBLISHED",
     "CopyOptions",
     "Deidentified",
     "EmptyCopy",

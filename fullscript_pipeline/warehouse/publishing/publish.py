@@ -1,10 +1,12 @@
-"""Writes read copies for analysts under `published/`: to a temporary file, then renamed, so no reader sees half a copy.
+"""Writes read copies for analysts under `published/`: to a temporary file first, so no reader sees half a copy.
 
-There are three levels with a file each; the table `copy_info` of a file states its level and how it was made. What does
-not belong here: the content of a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), files for
-spreadsheets (`export`), backups (`maintenance`).
+There are three levels with a file each; the table `copy_info` of a file states its level and how it was made. In a
+bucket, where a file cannot be opened without fetching all of it, a note beside it states that too. What does not belong
+here: the content of a level (`pseudonymise`, `deidentify`), its secrets (`publish_secrets`), files for spreadsheets
+(`export`), backups (`maintenance`).
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -13,13 +15,17 @@ import duckdb
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.files import Files, open_files
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.lookups import rows_in
 from fullscript_pipeline.warehouse.publishing import publish_secrets
 from fullscript_pipeline.warehouse.publishing.deidentify import Deidentified, write_deidentified
 from fullscript_pipeline.warehouse.publishing.pseudonymise import write_pseudonymised
 
+# The folder of copies at the place of files.
+PUBLISHED = "published"
 _INFO = """CREATE TABLE target.copy_info (level VARCHAR, made_at TIMESTAMPTZ, dates VARCHAR, through_year INTEGER,
     with_current_year BOOLEAN, k INTEGER, k_reached INTEGER, birth_band_years INTEGER, patients INTEGER,
     patients_suppressed INTEGER, patients_without_years INTEGER, facts INTEGER, facts_suppressed INTEGER,
@@ -33,9 +39,15 @@ class Level(Enum):
     PSEUDONYMISED = "pseudonymised"
     DEIDENTIFIED = "deidentified"
 
-    def path(self, settings: Settings) -> Path:
+    @property
+    def file(self) -> str:
         suffix = "" if self is Level.WHOLE else f"-{self.value}"
-        return settings.published_dir / f"fullscript{suffix}.duckdb"
+        return f"fullscript{suffix}.duckdb"
+
+    @property
+    def note(self) -> str:
+        """The file that says, in a bucket, how the copy was made."""
+        return f"{self.file}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +62,10 @@ class CopyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A written copy, the key of its file, and the counts of a de-identified one."""
+    """A written copy, the key of its file, and the counts of a de-identified one. `address`: where it is."""
 
-    path: Path
+    address: str
+    rows: int
     options: CopyOptions
     key: str | None = field(repr=False)
     deidentified: Deidentified | None = None
@@ -66,10 +79,10 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
     de-identified copy would hold nobody.
     """
     options = options or CopyOptions()
-    target = options.level.path(settings)
+    files, name = open_files(settings, PUBLISHED), options.level.file
     make_private_folder(settings.published_dir)
     key, pepper = _secrets(settings, options)
-    temporary = target.with_name(f".{target.name}.writing")
+    temporary = settings.published_dir / f".{name}.writing"
     # The lock is held until the copy is renamed: another `publish` must not remove the temporary file as a leftover.
     with warehouse.exclusive_file(checkpointed=False):
         _remove(temporary)
@@ -77,10 +90,13 @@ def publish(settings: Settings, warehouse: Warehouse, options: CopyOptions | Non
             with warehouse.read_with_target(temporary, key) as con:
                 counts = _fill(con, settings, options, pepper)
                 _write_info(con, options, counts)
-            temporary.replace(target)
+            rows = rows_in(Warehouse(temporary, key, temp_dir=settings.data_dir / "tmp"))
+            files.put(name, temporary)
+            if not files.is_local:
+                files.put(options.level.note, json.dumps(asdict(options) | {"level": options.level.value}).encode())
         finally:
             _remove(temporary)
-    return Published(path=target, options=options, key=key, deidentified=counts)
+    return Published(address=files.address(name), rows=rows, options=options, key=key, deidentified=counts)
 
 
 def _secrets(settings: Settings, options: CopyOptions) -> tuple[str | None, str]:
@@ -101,14 +117,27 @@ def _remove(temporary: Path) -> None:
 
 def options_of_copies(settings: Settings) -> list[CopyOptions | Level]:
     """How each existing copy was made; only its level if the copy cannot be read."""
-    return [_options_of(settings, level) for level in Level if level.path(settings).exists()]
+    files = open_files(settings, PUBLISHED)
+    return [
+        _options_of(settings, level) if files.is_local else _noted_options(files, level)
+        for level in Level
+        if files.exists(level.file)
+    ]
+
+
+def _noted_options(files: Files, level: Level) -> CopyOptions | Level:
+    note = files.get(level.note)
+    try:
+        return CopyOptions(**json.loads(note) | {"level": level}) if note else level
+    except (ValueError, TypeError):
+        return level
 
 
 def _options_of(settings: Settings, level: Level) -> CopyOptions | Level:
     if level is Level.WHOLE:
         return CopyOptions()
     try:
-        copy = Warehouse(level.path(settings), settings.publish_key, temp_dir=settings.data_dir / "tmp")
+        copy = Warehouse(settings.published_dir / level.file, settings.publish_key, temp_dir=settings.data_dir / "tmp")
         with copy.read_unlocked() as con:
             shifted, k, current = con.execute(
                 "SELECT dates = 'shifted', k, with_current_year FROM copy_info"

@@ -63,8 +63,8 @@ def filled(warehouse: Warehouse) -> Warehouse:
 
 def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, filled: Warehouse) -> None:
     settings = settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
-    path = publish(settings, filled, CopyOptions(level=Level.PSEUDONYMISED)).path
-    with Warehouse(path, settings.publish_key, temp_dir=settings.data_dir).read_unlocked() as con:
+    path = publish(settings, filled, CopyOptions(level=Level.PSEUDONYMISED)).address
+    with Warehouse(Path(path), settings.publish_key, temp_dir=settings.data_dir).read_unlocked() as con:
         everything = [
             str(con.execute(f"SELECT * FROM {schema}.{table}").fetchall())
             for schema, table in con.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
@@ -89,8 +89,8 @@ def test_a_pseudonymised_copy_names_nobody_and_still_joins(settings: Settings, f
 
 def test_a_published_copy_has_its_own_key_and_replaces_the_last(settings: Settings, filled: Warehouse) -> None:
     settings = settings.model_copy(update={"publish_key": "for the analysts, a long text 12345"})
-    path = publish(settings, filled).path
-    again = publish(settings, filled).path
+    path = Path(publish(settings, filled).address)
+    again = Path(publish(settings, filled).address)
     assert (path, stat.S_IMODE(path.stat().st_mode)) == (again, 0o600)
     assert b"Canarylast" not in path.read_bytes()
     with Warehouse(path, settings.publish_key).read_unlocked() as con:

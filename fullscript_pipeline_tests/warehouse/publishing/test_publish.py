@@ -13,6 +13,7 @@ from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.publishing.deidentify import EmptyCopy
 from fullscript_pipeline.warehouse.publishing.publish import CopyOptions, Level, options_of_copies, publish
 from fullscript_pipeline_tests.helpers.analyst_copies import PEPPER, PIPELINE_KEY, copy_of, with_secrets
+from fullscript_pipeline_tests.helpers.s3_server import Bucket
 
 
 @pytest.fixture
@@ -92,8 +93,30 @@ def test_how_a_copy_was_made_is_read_back(settings: Settings, few: Warehouse) ->
 
 
 def test_what_a_killed_publish_left_is_not_in_the_next_copy(settings: Settings, few: Warehouse) -> None:
-    left = Level.WHOLE.path(settings).with_name(".fullscript.duckdb.writing")
+    left = settings.published_dir / ".fullscript.duckdb.writing"
     for path in (left, left.with_name(f"{left.name}.wal")):
         path.write_bytes(b"half")
-    path = publish(settings.model_copy(update={"encryption_key": None}), few).path
-    assert [one.name for one in settings.published_dir.iterdir()] == [path.name]
+    published = publish(settings.model_copy(update={"encryption_key": None}), few)
+    assert [one.name for one in settings.published_dir.iterdir()] == [Path(published.address).name]
+
+
+def test_in_a_bucket_a_copy_is_one_object_with_a_note_of_how_it_was_made(
+    few: Warehouse, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", bucket.url)
+    settings = with_secrets(load_settings()).model_copy(update={"publish_pepper": PEPPER})
+    settings.prepare_data_dir()
+    shifted = CopyOptions(level=Level.PSEUDONYMISED, shift_dates=True)
+    published = publish(settings, few, shifted)
+    assert published.address == f"{bucket.url}/published/fullscript-pseudonymised.duckdb"
+    name = "published/fullscript-pseudonymised.duckdb"
+    assert bucket.objects() == [name, f"{name}.json"]
+    assert list(settings.published_dir.iterdir()) == []
+    with Warehouse(bucket.folder / name, published.key, temp_dir=tmp_path).read_unlocked() as con:
+        assert con.execute("SELECT count(*), any_value(dates) FROM copy_info, core.patients").fetchall() == [
+            (2, "shifted")
+        ]
+    assert options_of_copies(settings) == [shifted]
+    (bucket.folder / f"{name}.json").unlink()
+    assert options_of_copies(settings) == [Level.PSEUDONYMISED]
