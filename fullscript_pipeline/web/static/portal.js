@@ -63,6 +63,6 @@
   button.addEventListener("click", async () => {
     link.select();
     await navigator.clipboard.writeText(link.value);
-    document.getElementById("copied").textContent = "Copied.";
+    document.getElementById("copied").textContent = button.dataset.done;
   });
 })();
