@@ -249,10 +249,10 @@ FRENCH = {
     "Region": "Région",
     "All products last read": "Dernière lecture de tous les produits",
     "Health": "Santé",
-    "Failed: {failed}. Warnings: {warned}. Not checked: {skipped}. Passed: {passed}. In the words of the command doctor, "
-    "which are English.": (
-        "Échecs : {failed}. Avertissements : {warned}. Non vérifiés : {skipped}. Réussis : {passed}. Dans les mots de la "
-        "commande doctor, qui sont anglais."
+    "Failed: {failed}. Warnings: {warned}. Not checked: {skipped}. Passed: {passed}. In the words of the command "
+    "doctor, which are English.": (
+        "Échecs : {failed}. Avertissements : {warned}. Non vérifiés : {skipped}. Réussis : {passed}. Dans les mots de "
+        "la commande doctor, qui sont anglais."
     ),
     "failed": "échec",
     "warning": "avertissement",
