@@ -73,7 +73,14 @@ def invite_command(env: str, days: int) -> None:
     text = make_invitation(configuration.keys, server=server, ends_s=time.time() + days * 86400)
     actor = acting_user()
     with opened_audit(configuration) as audit:
-        audit.append("invitation made", server=server, days=days, os_user=actor.pop("user"), **actor)
+        audit.append(
+            "invitation made",
+            server=server,
+            days=days,
+            os_user=actor["user"],
+            host=actor["host"],
+            login=actor.get("login", actor["user"]),
+        )
     print_data(f"{configuration.url}/signin/{server}?invitation={text}")
     print_message(f"Valid for {days} days, for one clinic of {server}. Send it to the clinic's owner only.")
 
