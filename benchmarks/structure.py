@@ -22,7 +22,7 @@ from fullscript_pipeline_tests.helpers.traced_paths import WAYS, traced_clinic  
 RETURNS = {
     "one order, from the HTTP answer to its row": 115,
     "one webhook, to the page": 315,
-    "one price, to the digest": 226,
+    "one price, to the digest": 228,
 }
 
 
