@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -64,7 +64,8 @@ def demo(settings: Settings) -> int:
                 _advance(control)
             _phase(settings, control, variables=variables, title=title, command=command)
         _show_requests(control)
-    _show_paths(settings, variables["FULLSCRIPT_WEB_URL"], later["slug"])
+        portal_links = sign_in_links(control)
+    _show_paths(settings, portal_links, later["slug"])
     print_message(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
     return 0
 
@@ -232,7 +233,17 @@ def _show_requests(control: SandboxControl) -> None:
     )
 
 
-def _show_paths(settings: Settings, portal: str, later: str) -> None:
+def sign_in_links(control: SandboxControl) -> list[str]:
+    """An address for each clinic that opens the portal as its first practitioner, who is signed in at Fullscript."""
+    state = control.state()
+    return [
+        f"{state['servers'][clinic['server']]['authorize_url'].removesuffix('/oauth/authorize')}/signin?"
+        f"{urlencode({'login': clinic['slug']})}"
+        for clinic in state["clinics"]
+    ]
+
+
+def _show_paths(settings: Settings, portal_links: Sequence[str], later: str) -> None:
     print_message("\nOpen", bold=True)
     pages = sorted(settings.reports_dir.glob("clinics/*/index.html")) + sorted(
         settings.reports_dir.glob("catalog/*/index.html")
@@ -242,5 +253,7 @@ def _show_paths(settings: Settings, portal: str, later: str) -> None:
     print_message(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
     place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
     print_message(f"To see these data in the Dagster UI: {place}fullscript-pipeline ui")
-    print_message(f"It serves the portal, too: sign in at {portal} as a practitioner of any of the clinics;")
+    print_message("It serves the portal, too. These open it as a practitioner of each clinic:")
+    for link in portal_links:
+        print_message(link)
     print_message(f"{later} is not connected yet: who signs in there is offered to connect it.")

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
-from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env
+from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env, sign_in_links
 from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
@@ -86,10 +86,19 @@ def _serve(settings: Settings, port: int) -> int:
                 print_message("             The link works once; `fullscript-pipeline ui link` prints another.")
             if has_portal:
                 print_message(f"Portal       {settings.web_url}   (sign in as anybody of the sandbox)", bold=True)
+                _show_sign_in_links(settings)
             _watch(started, settings if address else None)
         except KeyboardInterrupt:
             print_message("stopping ...")
     return 0
+
+
+def _show_sign_in_links(settings: Settings) -> None:
+    """One address for each clinic of the demo, which signs in as its first practitioner."""
+    if running := find_running(settings.sandbox_dir):
+        with running:
+            for link in sign_in_links(running):
+                print_message(f"             {link}")
 
 
 def _dagster_children(settings: Settings, port: int) -> Iterator[AbstractContextManager["subprocess.Popen[str]"]]:
