@@ -95,7 +95,7 @@ def clear_demo_folder(folder: Path) -> None:
     """Empties a data directory that a demo made. Raises ConfigurationError for one that holds anything else."""
     if not folder.exists():
         return
-    entries = [entry for entry in folder.iterdir() if entry.name not in _IGNORED_FILES and entry.suffix != ".lock"]
+    entries = [entry for entry in folder.iterdir() if entry.name not in _IGNORED_FILES]
     if entries and not (folder / ENV_FILE).exists():
         raise ConfigurationError(
             f"{folder} holds data that no demo made ({len(entries)} entries): set FULLSCRIPT_DATA_DIR to another "
