@@ -115,7 +115,7 @@ def test_a_file_that_was_replaced_is_opened_anew(warehouse: Warehouse, tmp_path:
 
 
 def test_the_locks_stay_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`catalog compare data@us ...` names a file by a relative path; its lock is looked at again when the use is over."""
+    """`catalog compare data@us ...` names a file by a relative path; its lock is looked at again later."""
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first / "data", second / "data"):
         folder.mkdir(parents=True)
