@@ -15,7 +15,9 @@ def read_neutral(cursor: Cursor) -> Neutral | None:
 
 
 def read_liquid(cursor: Cursor) -> Neutral | None:
-    """`in 8 oz of water`, `mixed with a glass of juice`: the numbers are the water's."""
+    """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
+    if cursor.word("per_cup"):
+        return Neutral() if cursor.word("liquid") else None
     if cursor.word("liquid_preposition") is None:
         return None
     if cursor.word("liquid"):
@@ -30,12 +32,13 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
 
 
 def read_distance(cursor: Cursor) -> Neutral | None:
-    """`2 hours away from other supplements`, `30 minutes before food`, `1 hour before or 2 hours after eating`."""
+    """`2 hours away from food`, `1 hour before or 2 hours after eating`, `a few hours before taking ...`."""
     if not read_lead_time(cursor):
         return Neutral() if cursor.attempt(_between_doses) else None
     if cursor.word("or"):
         cursor.attempt(lambda at: True if read_lead_time(at) or at.word("time_before") else None)
     cursor.sign(",")
+    cursor.word("taking")
     return Neutral() if cursor.word("apart") else None
 
 
@@ -48,8 +51,12 @@ def _between_doses(cursor: Cursor) -> str | None:
 
 
 def read_hold(cursor: Cursor) -> Neutral | None:
-    """`for 30 seconds`, `for 2 minutes`: how long to keep it in the mouth."""
-    if cursor.word("for") is None or read_span(cursor) is None:
+    """`for 30 seconds`, `hold under the tongue 1 minute`, `steep 10 min`: how long before it is swallowed."""
+    is_held = cursor.word("hold") is not None
+    if not (cursor.word("for") or is_held):
+        return None
+    cursor.word("approximately")
+    if read_span(cursor) is None:
         return None
     return Neutral() if cursor.word("period") in ("second", "minute") else None
 

@@ -5,7 +5,6 @@ belong here: counted frequencies (periods.py), distances from food (asides.py).
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Parts, UnreadableError
@@ -179,16 +178,18 @@ def read_lead_time(cursor: Cursor) -> bool:
 
 
 def _lead_time(cursor: Cursor) -> bool | None:
+    return True if cursor.attempt(_short_time) and cursor.word("time_before") else None
+
+
+def _short_time(cursor: Cursor) -> bool | None:
     cursor.word("approximately")
-    number = read_span(cursor) or (cursor.word("article") and Fraction(1))
-    if number is None or cursor.word("period") not in ("minute", "hour"):
-        return None
-    return True if cursor.word("time_before") else None
+    number = cursor.word("vague") or read_span(cursor) or cursor.word("article")
+    return True if number and cursor.word("period") in ("minute", "hour") else None
 
 
 def read_meals(cursor: Cursor) -> Meals | Parts | None:
-    """`with meals`, `before meals`, `ac`; `with 2 meals` is twice."""
-    if cursor.word("meal_latin"):
+    """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice."""
+    if cursor.attempt(lambda at: at.attempt(_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
         return cursor.attempt(_and_bedtime) or Meals()
     has_lead = read_lead_time(cursor)
     if cursor.word("meal_preposition") is None and not has_lead:
