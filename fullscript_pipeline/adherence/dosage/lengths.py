@@ -56,9 +56,12 @@ def _at_least(cursor: Cursor) -> str | None:
 
 
 def read_end(cursor: Cursor) -> Length | None:
-    """`until next appointment`: an end on a day that is not known."""
-    if cursor.word("until") is None or cursor.word("until_event") is None:
-        return None
+    """`until next appointment`, `throughout pregnancy`: an end on a day that is not known."""
+    place = cursor.place
+    if not (cursor.word("until") and cursor.word("until_event")):
+        cursor.place = place
+        if not (cursor.word("throughout") and cursor.word("stage")):
+            return None
     return Length(kind="unparsable", reason="it ends at an event, not on a date")
 
 

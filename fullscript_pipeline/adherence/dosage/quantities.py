@@ -174,10 +174,30 @@ def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
     unit = read_unit(cursor) if span else None
     if span is None or not (is_bracket or (own is not None and (is_equal or _is_weight_or_strength(unit)))):
         return None
+    _skip_nutrient(cursor, unit)
     _skip_per_piece(cursor)
-    if is_bracket and cursor.sign(")") is None:
+    if is_bracket and cursor.attempt(_end_of_bracket) is None:
         return None
     return Quantity(span=span, unit=unit)
+
+
+def _skip_nutrient(cursor: Cursor, unit: Unit | None) -> None:
+    """What the strength is of: `800 mg EPA`, `200 mg of elemental magnesium`."""
+    if _is_weight_or_strength(unit):
+        cursor.word("nutrient")
+
+
+def _end_of_bracket(cursor: Cursor) -> bool | None:
+    """The end of a bracket after one strength or several: `(600 mg EPA, 400 mg DHA)`."""
+    while cursor.sign(")") is None:
+        cursor.sign(",/&+") or cursor.word("and")
+        if read_span(cursor, allow_grouped=True) is None:
+            return None
+        unit = read_unit(cursor)
+        if not is_strength(unit):
+            return None
+        _skip_nutrient(cursor, unit)
+    return True
 
 
 def _skip_per_piece(cursor: Cursor) -> None:
