@@ -9,12 +9,14 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fullscript_pipeline.adherence.dosage.facts import (
+    ONE,
     Fact,
     Neutral,
     Parts,
     Quantity,
     Repeats,
     Span,
+    Times,
     UnreadableError,
 )
 from fullscript_pipeline.adherence.units import Unit
@@ -42,8 +44,32 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     named = [group for group in quantities if group[1] is not None]
     if len(quantities) < 2 or not named:
         return None
+    day = _amount_of_day(facts)
+    if day is not None and len(named) > 1 and len(named) == len(quantities) - 1:
+        return _held_against(day, _add(named, [fact for fact in facts if fact is not day]))
     if len(named) < len(quantities):
         raise UnreadableError("one of several amounts does not name its time of day")
+    return _add(named, facts)
+
+
+def _amount_of_day(facts: Sequence[Fact]) -> Quantity | None:
+    """`4 capsules daily`, which the named times may only explain: the first amount, with a bare "daily" behind it."""
+    if any(isinstance(fact, Times) and fact.is_counted for fact in facts):
+        return None
+    first, after = facts[0], facts[1]
+    is_daily = isinstance(after, Times) and after.rate == ONE
+    return first if isinstance(first, Quantity) and is_daily else None
+
+
+def _held_against(day: Quantity, summed: Summed) -> Summed:
+    parts = summed.quantity
+    is_other_unit = parts is not None and None not in (parts.unit, day.unit) and parts.unit != day.unit
+    if parts is None or parts.span != day.span or is_other_unit:
+        raise UnreadableError("the amount of the day and its parts disagree")
+    return Summed(quantity=Quantity(span=day.span, unit=day.unit or parts.unit), times=summed.times)
+
+
+def _add(named: Sequence[tuple[Quantity, Parts | None]], facts: Sequence[Fact]) -> Summed:
     _refuse_shared_names(named, facts)
     counts = [(fact, parts) for fact, parts in named if parts is not None]
     low = sum((fact.span.low * parts.least for fact, parts in counts), Fraction(0))
