@@ -114,10 +114,13 @@ def _named_days(cursor: Cursor) -> list[int]:
 def _day_item(cursor: Cursor) -> list[int]:
     cursor.word("only")
     cursor.word("on_days")
-    several = cursor.word("weekdays")
-    first = cursor.word("weekday") if several is None else None
+    several = cursor.word("weekdays") or cursor.attempt(_initials)
     if several is not None:
         return [int(day) for day in several.split()]
+    listed = cursor.attempt(_dashed_days)
+    if listed is not None:
+        return listed
+    first = cursor.word("weekday")
     if first is None:
         return []
     place = cursor.place
@@ -129,3 +132,24 @@ def _day_item(cursor: Cursor) -> list[int]:
     if int(last) <= int(first):
         raise UnreadableError("which way round the week is meant is doubtful")
     return list(range(int(first), int(last) + 1))
+
+
+def _initials(cursor: Cursor) -> str | None:
+    """`M-F` is a range and `T/Th` a list; with anything else between the letters it can be either."""
+    start = cursor.place
+    meaning = cursor.word("initials")
+    if meaning is None:
+        return None
+    *days, joint = meaning.split()
+    return " ".join(days) if joint in {token.text for token in cursor.tokens[start : cursor.place]} else None
+
+
+def _dashed_days(cursor: Cursor) -> list[int] | None:
+    """`Mon-Wed-Fri`: a range has two ends, so three days are a list."""
+    first = cursor.word("weekday")
+    if first is None:
+        return None
+    days = [int(first)]
+    while (day := cursor.attempt(lambda at: at.sign("-") and at.word("weekday"))) is not None:
+        days.append(int(day))
+    return days if len(days) > 2 else None

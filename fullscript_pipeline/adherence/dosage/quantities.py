@@ -14,6 +14,8 @@ from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, unit_n
 
 # Counts of these are whole and can be large: 1,000 drops are a thousand.
 _COUNTED_IN_THOUSANDS = {"drop"}
+# "2 AM" is a count, "8 AM" an hour.
+_MOST_AT_AM = 4
 _STRENGTHS = ("milligram", "microgram")
 
 
@@ -79,8 +81,10 @@ def read_counted(cursor: Cursor) -> Quantity | None:
 
 
 def _refuse_double_meaning(cursor: Cursor, span: Span) -> None:
-    """`2 weekly` is twice a week or every two weeks."""
+    """`2 weekly` is twice a week or every two weeks, `8 am` an hour or a count."""
     place = cursor.place
+    if span.high > _MOST_AT_AM and cursor.word("am_pm"):
+        raise UnreadableError("whether a number is an hour or a count is not said")
     if span != ONE and cursor.word("adverb") in ("week", "fortnight", "month", "year"):
         raise UnreadableError("the frequency has two meanings (twice in a period, or every two)")
     cursor.place = place

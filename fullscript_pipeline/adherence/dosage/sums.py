@@ -38,6 +38,7 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     Raises UnreadableError when only some of the counts name a time of day.
     """
     quantities = [(fact, parts) for fact, parts in _groups(facts) if isinstance(fact, Quantity)]
+    _refuse_hours(quantities)
     repeats = [(fact, parts) for fact, parts in _groups(facts) if isinstance(fact, Repeats)]
     if repeats:
         return _sum_of_times(facts, repeats)
@@ -79,6 +80,15 @@ def _add(named: Sequence[tuple[Quantity, Parts | None]], facts: Sequence[Fact]) 
         quantity=Quantity(span=Span(low=low, high=high), unit=_common_unit([fact for fact, _ in counts])),
         times=Fraction(moments),
     )
+
+
+def _refuse_hours(quantities: Sequence[tuple[Quantity, Parts | None]]) -> None:
+    """`1 capsule at 8 am - 2 pm`: beside the hour of a clock, a number before am or pm can be another."""
+    has_clock = any(name[0].isdigit() for _, parts in quantities if parts for name in parts.names)
+    for fact, parts in quantities:
+        is_half_day = parts is not None and parts.names[0] in ("morning", "evening")
+        if fact.unit is None and is_half_day and has_clock:
+            raise UnreadableError("whether a number is an hour or a count is not said")
 
 
 def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
