@@ -17,13 +17,13 @@ _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner"
 
 @dataclass(frozen=True, kw_only=True)
 class _Moment:
-    """`groups`: the moments it can be; meals have different names for different moments."""
+    """`groups`: the moments it can be; meals have a name for each moment. `distance`: "1 hour before"."""
 
     name: str
     groups: frozenset[str]
     is_meals: bool = False
     is_clock: bool = False
-    has_distance: bool = False
+    distance: str = ""
     has_lead: bool = False
 
 
@@ -34,18 +34,16 @@ def read_parts(cursor: Cursor) -> Parts | None:
         return None
     moments = [first]
     least = most = _number(first)
-    while True:
-        following = cursor.attempt(lambda at: _joined_moment(at, moments[-1]))
-        if following is None:
-            return Parts(
-                least=least,
-                most=most,
-                names=tuple(moment.name for moment in moments),
-                has_meals=any(moment.is_meals for moment in moments),
-            )
+    joint = ""
+    while following := cursor.attempt(lambda at: _joined_moment(at, moments[-1])):
         joint, moment = following
         least, most = _add_moment(moments, moment, joint=joint, least=least, most=most)
         moments.append(moment)
+    if joint == "," and len(moments) == 2 and _may_be_same(*moments):
+        # "In the morning, with breakfast"; of three times, none explains another.
+        most = least
+    has_meals = any(moment.is_meals for moment in moments)
+    return Parts(least=least, most=most, names=tuple(moment.name for moment in moments), has_meals=has_meals)
 
 
 def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
@@ -81,7 +79,7 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     ):
         raise UnreadableError("how many meals are meant is not said")
     same = [moment for moment in moments if _may_be_same(moment, new)]
-    if joint == "or" or (joint == "," and same and new.has_distance):
+    if joint == "or" or (joint == "," and _explains(moments[-1], new)):
         return least, most
     if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
         # "morning noon night": a list without its commas.
@@ -93,8 +91,19 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     if same and (joint == "and" or any(moment.name == new.name for moment in same)):
         raise UnreadableError("two names of one time of day can be one or two")
     number = _number(new)
-    unsure = bool(same) or (joint == "/" and _is_late(moments[-1], new))
+    # "Evening, bedtime" alone may be one time; "morning, evening, bedtime" is a list.
+    is_short = joint == "/" or (joint == "," and len(moments) == 1)
+    unsure = bool(same) or (is_short and _is_late(moments[-1], new))
     return least + (0 if unsure else number), most + number
+
+
+def _explains(last: _Moment, new: _Moment) -> bool:
+    """`in the evening, 1 hour before bed`: the distance only says when in the evening."""
+    if not new.distance or new.distance == last.distance:
+        return False
+    if not (_may_be_same(last, new) or _is_late(last, new)):
+        raise UnreadableError("a time of day and its distance from another can be one or two")
+    return True
 
 
 def _may_be_same(first: _Moment, second: _Moment) -> bool:
@@ -162,14 +171,15 @@ def _bare_clock(cursor: Cursor) -> _Moment | None:
 
 
 def _named(cursor: Cursor) -> _Moment | None:
-    has_distance = read_lead_time(cursor)
-    has_lead = has_distance
+    start = cursor.place
+    has_lead = read_lead_time(cursor)
+    distance = " ".join(token.text for token in cursor.tokens[start : cursor.place])
     while cursor.word("part_lead") is not None:
         has_lead = True
     name = cursor.word("part")
     if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
         return None
-    return _Moment(name=name, groups=cursor.groups(name), has_distance=has_distance, has_lead=has_lead)
+    return _Moment(name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead)
 
 
 def read_lead_time(cursor: Cursor) -> bool:

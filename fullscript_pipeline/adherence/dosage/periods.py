@@ -92,7 +92,8 @@ def _simple_count(cursor: Cursor) -> Span | None:
     if cursor.word("x"):
         return read_span(cursor)
     span = read_span(cursor)
-    if span is None or cursor.word("times_word") is None:
+    # "2/3 times" is 2 or 3 times.
+    if span is None or span.low.denominator * span.high.denominator != 1 or cursor.word("times_word") is None:
         return None
     return span
 

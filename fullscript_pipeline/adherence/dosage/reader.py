@@ -22,7 +22,13 @@ from fullscript_pipeline.adherence.dosage.quantities import names_strength
 from fullscript_pipeline.adherence.dosage.result import Dosage, DurationKind
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field, rejoin_unit
-from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME, Unit, is_believable, is_pill_for
+from fullscript_pipeline.adherence.units import (
+    MOST_PIECES_AT_A_TIME,
+    Unit,
+    is_believable,
+    is_doubtful_part,
+    is_pill_for,
+)
 
 # Longer than any honest dosage field; it also keeps hostile input away from the grammar.
 MAX_LENGTH = 200
@@ -93,9 +99,9 @@ def _read(amount: str, frequency: str, duration: str, format_text: str, info: st
 
 
 def _is_small_count(facts: Facts) -> bool:
-    """Whether at most so many pieces are taken at a time as somebody swallows."""
+    """Whether at most so many pieces are taken at a time as somebody swallows, and no odd part of one ("2/3")."""
     counts = [fact.span.high for fact in facts if isinstance(fact, (Quantity, Limit))]
-    return bool(counts) and max(counts) <= MOST_PIECES_AT_A_TIME
+    return bool(counts) and max(counts) <= MOST_PIECES_AT_A_TIME and all((count % 1).numerator < 2 for count in counts)
 
 
 def _join_fields(fields: Sequence[_Field]) -> Facts:
@@ -173,6 +179,9 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
         raise UnreadableError("so many a day are more likely a strength")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
+    counts = [number for fact in facts if isinstance(fact, Quantity) for number in (fact.span.low, fact.span.high)]
+    if unit is not None and any(is_doubtful_part(unit, number) for number in counts):
+        raise UnreadableError("the fraction can be a part of one, or a range")
     for fact in facts:
         if isinstance(fact, Quantity) and fact.grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS):
             raise UnreadableError(f"{fact.grouped} can be a thousand and more, or one and a part")
