@@ -29,10 +29,14 @@ def read_length(cursor: Cursor) -> Length | None:
     period = cursor.word("period") if number else None
     if number is None or period not in _PERIODS:
         return None
+    # "2/3 months" is two or three, "half a month" a half.
+    is_roughly = number.low < 1 and (number.low != Fraction(1, 2) or cursor.tokens[cursor.place - 1].text[-1] == "s")
+    if is_roughly and DAYS[period] == 1:
+        return None
     minimum = cursor.attempt(_at_least)
     if not minimum:
         cursor.attempt(_tail)
-    if is_vague or minimum:
+    if is_vague or minimum or is_roughly:
         return Length(kind="unparsable", reason="the length is given only roughly")
     return _in_days(number.high * DAYS[period], period)
 

@@ -31,6 +31,8 @@ from fullscript_pipeline.adherence.dosage.facts import (
 from fullscript_pipeline.adherence.dosage.schedule import Schedule, read_schedule
 from fullscript_pipeline.adherence.dosage.sums import Summed, sum_of_parts
 
+# A bare count above this is no number of times: "1 capsule", "30 daily".
+_MOST_TIMES_A_DAY = 6
 _RATES = (Times, Repeats, Parts, Meals, Pattern, Quantity)
 
 
@@ -112,6 +114,8 @@ def _with_count_of_times(facts: list[Fact]) -> list[Fact]:
     if (touches and not is_once) or count.span.low.denominator != 1 or count.span.high.denominator != 1:
         raise UnreadableError("the count may be said twice")
     times = Times(rate=period.rate.times(count.span), period=period.period, note=period.note)
+    if times.rate.high > _MOST_TIMES_A_DAY:
+        raise UnreadableError("so many times a day are more likely an amount")
     return [*facts[:place], times, *facts[place + 2 :]]
 
 

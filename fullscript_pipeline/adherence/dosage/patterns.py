@@ -6,7 +6,7 @@ What does not belong here: how often on such a day (periods.py, moments.py).
 from collections.abc import Callable
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import Pattern, Span, UnreadableError
 from fullscript_pipeline.adherence.dosage.periods import (
     DAYS,
@@ -26,13 +26,15 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     period = cursor.word("period") if days else None
     if days is not None and period is None and cursor.word("out_of"):
         # "5 of 7 days"
-        number, period = read_span(cursor), cursor.word("period")
+        number, period = read_whole(cursor), cursor.word("period")
         cursor.place = place if number is not None and period == "day" else cursor.place
     if days is None or period not in ("day", "night", "week"):
         return None
     cycle = cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many) or cursor.attempt(_out_of(period))
     if cycle is None:
         return None
+    if days.low.denominator * days.high.denominator != 1:
+        raise UnreadableError("a part of a period may be a range")
     length = DAYS[cycle[0]] * cycle[1].high
     if not cycle[1].is_single or days.high * DAYS[period] > length:
         raise UnreadableError("more days are named than there are in the period")
@@ -43,7 +45,7 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
 
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
     def read(cursor: Cursor) -> tuple[str, Span] | None:
-        number = read_span(cursor) if cursor.word("out_of") else None
+        number = read_whole(cursor) if cursor.word("out_of") else None
         if number is None:
             return None
         return cursor.word("period") or period, number
@@ -74,7 +76,7 @@ def _and_again(cursor: Cursor) -> str | None:
 
 
 def _spell(cursor: Cursor, kind: str, default: str | None) -> tuple[Fraction, str] | None:
-    number = read_span(cursor)
+    number = read_whole(cursor)
     if number is None or not number.is_single:
         return None
     period = cursor.word("period") or default

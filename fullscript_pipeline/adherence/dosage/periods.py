@@ -5,7 +5,7 @@ What does not belong here: shares of the days (patterns.py), named times of the 
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import ONE, Repeats, Span, Times, UnreadableError
 
 # Days in a period; a month is 30 days by the method.
@@ -139,7 +139,7 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     # "every other morning"
     if ordinal is not None and cursor.word("part"):
         return "day", ordinal
-    number = ordinal or read_span(cursor)
+    number = ordinal or read_whole(cursor)
     period = cursor.word("period") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
@@ -157,7 +157,7 @@ def read_interval(cursor: Cursor) -> Times | None:
 
 def _so_many_hourly(cursor: Cursor) -> tuple[str, Span] | None:
     number = read_span(cursor)
-    if number is None or cursor.word("adverb") != "hour":
+    if number is None or number.low.denominator != 1 or cursor.word("adverb") != "hour":
         return None
     return "hour", number
 

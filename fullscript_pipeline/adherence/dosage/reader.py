@@ -179,7 +179,9 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
         raise UnreadableError("so many a day are more likely a strength")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
-    counts = [number for fact in facts if isinstance(fact, Quantity) for number in (fact.span.low, fact.span.high)]
+    counts = [
+        number for fact in facts if isinstance(fact, (Quantity, Limit)) for number in (fact.span.low, fact.span.high)
+    ]
     if unit is not None and any(is_doubtful_part(unit, number) for number in counts):
         raise UnreadableError("the fraction can be a part of one, or a range")
     for fact in facts:
