@@ -93,9 +93,10 @@ def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
             clause = longest_clause(cursor) or ()
         except UnreadableError:
             clause, changes = (), True
-        if cursor.place == start:
-            changes |= any(lexicon().match(kind, tokens, start) is not None for kind in ("change", "ambiguous"))
-            cursor.place += 1
+        # "Half dose" says more than "half".
+        names = [lexicon().match(kind, tokens, start) for kind in ("change", "ambiguous")]
+        changes |= any(name is not None and name.end > cursor.place for name in names)
+        cursor.place = max(cursor.place, start + 1)
         facts += clause
     return [fact for fact, after in pairwise([*facts, Neutral()]) if _is_about_dose(fact, after)], changes
 

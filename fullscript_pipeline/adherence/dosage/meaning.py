@@ -115,7 +115,7 @@ def _with_count_of_times(facts: list[Fact]) -> list[Fact]:
         raise UnreadableError("the count may be said twice")
     times = Times(rate=period.rate.times(count.span), period=period.period, note=period.note)
     if times.rate.high > _MOST_TIMES_A_DAY:
-        raise UnreadableError("so many times a day are more likely an amount")
+        raise UnreadableError("the count may be said twice")
     return [*facts[:place], times, *facts[place + 2 :]]
 
 

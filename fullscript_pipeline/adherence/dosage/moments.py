@@ -102,7 +102,7 @@ def _explains(last: _Moment, new: _Moment) -> bool:
     if not new.distance or new.distance == last.distance:
         return False
     if not (_may_be_same(last, new) or _is_late(last, new)):
-        raise UnreadableError("a time of day and its distance from another can be one or two")
+        raise UnreadableError("how many times of day are meant is not said")
     return True
 
 

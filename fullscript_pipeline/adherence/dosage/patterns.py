@@ -34,7 +34,7 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     if cycle is None:
         return None
     if days.low.denominator * days.high.denominator != 1:
-        raise UnreadableError("a part of a period may be a range")
+        raise UnreadableError(f"the fraction {days.low} is doubtful")
     length = DAYS[cycle[0]] * cycle[1].high
     if not cycle[1].is_single or days.high * DAYS[period] > length:
         raise UnreadableError("more days are named than there are in the period")

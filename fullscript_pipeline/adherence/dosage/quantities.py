@@ -70,7 +70,7 @@ def read_counted(cursor: Cursor) -> Quantity | None:
         return None
     unit = read_unit(cursor)
     if unit is not None:
-        half = cursor.attempt(_and_a_half)
+        half = cursor.attempt(read_and_a_half)
         span = Span(low=span.low + half, high=span.high + half) if half and span.is_single else span
     is_grouped = "," in number and span.low >= 1000
     if is_grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS) and not is_strength(unit):
@@ -90,7 +90,8 @@ def _refuse_double_meaning(cursor: Cursor, span: Span) -> None:
     cursor.place = place
 
 
-def _and_a_half(cursor: Cursor) -> Fraction | None:
+def read_and_a_half(cursor: Cursor) -> Fraction | None:
+    """`and a half`, after what it is a half of."""
     if cursor.word("range_and") is None:
         return None
     cursor.word("article", "number")

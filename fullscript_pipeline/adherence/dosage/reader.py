@@ -179,11 +179,7 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
         raise UnreadableError("so many a day are more likely a strength")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
-    counts = [
-        number for fact in facts if isinstance(fact, (Quantity, Limit)) for number in (fact.span.low, fact.span.high)
-    ]
-    if unit is not None and any(is_doubtful_part(unit, number) for number in counts):
-        raise UnreadableError("the fraction can be a part of one, or a range")
+    _refuse_doubtful_parts(unit, facts)
     for fact in facts:
         if isinstance(fact, Quantity) and fact.grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS):
             raise UnreadableError(f"{fact.grouped} can be a thousand and more, or one and a part")
@@ -195,6 +191,14 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
     if format_unit is not None and format_unit.kind != "unknown":
         raise UnreadableError(f"the amount is in {named.name}, the format is {format_unit.name}")
     return named
+
+
+def _refuse_doubtful_parts(unit: Unit | None, facts: Facts) -> None:
+    """`2/3 capsules` are two or three of them."""
+    spans = [fact.span for fact in facts if isinstance(fact, (Quantity, Limit))]
+    for number in (number for span in spans for number in (span.low, span.high)):
+        if unit is not None and is_doubtful_part(unit, number):
+            raise UnreadableError(f"the fraction {number} is doubtful")
 
 
 def _as_needed(length: Length | None, *, in_duration: bool = False) -> Dosage:

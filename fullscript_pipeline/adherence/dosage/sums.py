@@ -66,7 +66,7 @@ def _held_against(day: Quantity, summed: Summed) -> Summed:
     parts = summed.quantity
     is_other_unit = parts is not None and None not in (parts.unit, day.unit) and parts.unit != day.unit
     if parts is None or parts.span != day.span or is_other_unit:
-        raise UnreadableError("the amount of the day and its parts disagree")
+        raise UnreadableError("the total and the doses disagree")
     return Summed(quantity=Quantity(span=day.span, unit=day.unit or parts.unit), times=summed.times)
 
 
@@ -98,7 +98,9 @@ def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
 
 def _refuse_shared_names(groups: Sequence[_Group], facts: Sequence[Fact]) -> None:
     names = [name for _, parts in groups if parts is not None for name in parts.names]
-    unsure = any(parts is None or parts.least != parts.most or parts.has_meals for _, parts in groups)
+    unsure = any(parts is None or parts.least != parts.most for _, parts in groups)
+    # Three meals and bedtime are four times; any other time can be that of a meal.
+    unsure |= "meals" in names and not {"meals"} < set(names) <= {"meals", "night", "bedtime"}
     if unsure or len(set(names)) < len(names) or sum(isinstance(fact, Parts) for fact in facts) != len(groups):
         raise UnreadableError("amounts at times of day that are not clearly different")
 
