@@ -88,12 +88,14 @@ class Pattern:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Named times of the day: how many they are, at least and at most, and their names."""
+    """Named times of the day: how many they are, at least and at most, and their names. `is_every_day`: "every morning"
+    says on which days."""
 
     least: int
     most: int
     names: tuple[str, ...]
     has_meals: bool = False
+    is_every_day: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ class _Moment:
     is_clock: bool = False
     distance: str = ""
     has_lead: bool = False
+    is_every_day: bool = False
 
 
 def read_parts(cursor: Cursor) -> Parts | None:
@@ -43,7 +44,13 @@ def read_parts(cursor: Cursor) -> Parts | None:
         # "In the morning, with breakfast"; of three times, none explains another.
         most = least
     has_meals = any(moment.is_meals for moment in moments)
-    return Parts(least=least, most=most, names=tuple(moment.name for moment in moments), has_meals=has_meals)
+    return Parts(
+        least=least,
+        most=most,
+        names=tuple(moment.name for moment in moments),
+        has_meals=has_meals,
+        is_every_day=any(moment.is_every_day for moment in moments),
+    )
 
 
 def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
@@ -129,7 +136,7 @@ def _moment(cursor: Cursor) -> _Moment | None:
 
 def _latin_part(cursor: Cursor) -> _Moment | None:
     name = cursor.word("q_part")
-    return None if name is None else _Moment(name=name, groups=cursor.groups(name))
+    return None if name is None else _Moment(name=name, groups=cursor.groups(name), is_every_day=True)
 
 
 def _each_meal(cursor: Cursor) -> _Moment | None:
@@ -174,12 +181,16 @@ def _named(cursor: Cursor) -> _Moment | None:
     start = cursor.place
     has_lead = read_lead_time(cursor)
     distance = " ".join(token.text for token in cursor.tokens[start : cursor.place])
-    while cursor.word("part_lead") is not None:
+    is_every_day = False
+    while lead := cursor.word("each_lead", "part_lead"):
         has_lead = True
+        is_every_day |= lead == "each_lead"
     name = cursor.word("part")
     if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
         return None
-    return _Moment(name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead)
+    return _Moment(
+        name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead, is_every_day=is_every_day
+    )
 
 
 def read_lead_time(cursor: Cursor) -> bool:
