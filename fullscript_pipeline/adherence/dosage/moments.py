@@ -88,6 +88,8 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     same = [moment for moment in moments if _may_be_same(moment, new)]
     if joint == "or" or (joint == "," and _explains(moments[-1], new)):
         return least, most
+    if joint == "" and (new.is_meals or moments[-1].is_meals):
+        raise UnreadableError("how many meals are meant is not said")
     if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
         # "morning noon night": a list without its commas.
         return least + 1, most + 1
@@ -148,8 +150,9 @@ def _each_meal(cursor: Cursor) -> _Moment | None:
     return _Moment(name="meals", groups=frozenset({"meals"}), is_meals=True)
 
 
-def _of_the_day(cursor: Cursor) -> str | None:
-    return cursor.word("per") and cursor.word("period")
+def _of_the_day(cursor: Cursor) -> bool | None:
+    """`with 2 meals a day`; those of a week are another number."""
+    return True if cursor.word("per") and cursor.word("period") == "day" else None
 
 
 def _clock(cursor: Cursor) -> _Moment | None:

@@ -97,7 +97,7 @@ def _moments(facts: Sequence[Fact]) -> Parts | None:
     if not parts:
         return None
     first = parts[0]
-    if any(set(part.names) != set(first.names) for part in parts[1:]):
+    if any((set(part.names), part.least) != (set(first.names), first.least) for part in parts[1:]):
         raise UnreadableError("times of day in two places can add up or repeat each other")
     return first
 
