@@ -17,10 +17,10 @@ def read_neutral(cursor: Cursor) -> Neutral | None:
 def read_liquid(cursor: Cursor) -> Neutral | None:
     """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
     if cursor.word("per_cup"):
-        return Neutral() if cursor.word("liquid") else None
+        return _of_liquids(cursor)
     if cursor.word("liquid_preposition") is None:
         return None
-    if cursor.word("liquid"):
+    if cursor.attempt(_of_liquids):
         return Neutral()
     cursor.word("approximately")
     if cursor.word("glass") is None and read_span(cursor) is not None:
@@ -28,7 +28,29 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
         if unit is None or unit.kind not in ("volume", "ounce"):
             return None
         cursor.word("of")
-    return Neutral() if cursor.word("liquid") else None
+    return _of_liquids(cursor)
+
+
+def _of_liquids(cursor: Cursor) -> Neutral | None:
+    """`water`, `water or juice`, `water, juice or a smoothie`."""
+    if cursor.word("liquid") is None:
+        return None
+    cursor.word("of_choice")
+    while cursor.attempt(_another_liquid):
+        cursor.word("of_choice")
+    return Neutral()
+
+
+def _another_liquid(cursor: Cursor) -> str | None:
+    comma = cursor.sign(",/")
+    if not (cursor.word("or") or comma):
+        return None
+    return cursor.word("liquid")
+
+
+def read_body(cursor: Cursor) -> Neutral | None:
+    """`to inner forearm`, `sur le poignet`: one place; "each wrist" would be two."""
+    return Neutral() if cursor.word("on_body") and cursor.word("body") else None
 
 
 def read_distance(cursor: Cursor) -> Neutral | None:

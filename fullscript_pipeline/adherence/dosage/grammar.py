@@ -50,6 +50,7 @@ _CLAUSES: tuple[Rule, ...] = (
     asides.read_liquid,
     asides.read_distance,
     asides.read_hold,
+    asides.read_body,
     asides.read_purpose,
     asides.read_neutral,
     labels.read_label,

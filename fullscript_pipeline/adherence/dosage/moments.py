@@ -86,7 +86,7 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     ):
         raise UnreadableError("how many meals are meant is not said")
     same = [moment for moment in moments if _may_be_same(moment, new)]
-    if joint == "or" or (joint == "," and _explains(moments[-1], new)):
+    if joint == "or" or (joint in ("", ",") and _explains(moments[-1], new)):
         return least, most
     if joint == "" and (new.is_meals or moments[-1].is_meals):
         raise UnreadableError("how many meals are meant is not said")

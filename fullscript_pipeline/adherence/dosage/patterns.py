@@ -23,7 +23,7 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     cursor.word("first_of", "next")
     days = read_span(cursor)
     place = cursor.place
-    period = cursor.word("period") if days else None
+    period = cursor.word("period") or cursor.attempt(_mornings) if days else None
     if days is not None and period is None and cursor.word("out_of"):
         # "5 of 7 days"
         number, period = read_whole(cursor), cursor.word("period")
@@ -41,6 +41,16 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     share = Span(low=days.low * DAYS[period] / length, high=days.high * DAYS[period] / length)
     # "Every other day" is a dose each time; weeks of a month say nothing about the days in them.
     return Pattern(share=share, period=length, needs_daily=period == "week", note=note_on(cycle[0]))
+
+
+def _mornings(cursor: Cursor) -> str | None:
+    """`3 mornings a week`, `2 soirs par semaine`: so many days, when a longer period follows."""
+    if cursor.word("part") is None or not cursor.tokens[cursor.place - 1].text.endswith("s"):
+        return None
+    place = cursor.place
+    cycle = read_each_period(cursor)
+    cursor.place = place
+    return "day" if cycle is not None and cycle[0] in ("week", "month") else None
 
 
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":

@@ -46,7 +46,7 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     if len(quantities) < 2 or not named:
         return None
     day = _amount_of_day(facts)
-    if day is not None and len(named) > 1 and len(named) == len(quantities) - 1:
+    if day is not None and len(named) == len(quantities) - 1 and _says_times(named):
         return _held_against(day, _add(named, [fact for fact in facts if fact is not day]))
     if len(named) < len(quantities):
         raise UnreadableError("one of several amounts does not name its time of day")
@@ -60,6 +60,11 @@ def _amount_of_day(facts: Sequence[Fact]) -> Quantity | None:
     first, after = facts[0], facts[1]
     is_daily = isinstance(after, Times) and after.rate == ONE
     return first if isinstance(first, Quantity) and is_daily else None
+
+
+def _says_times(named: Sequence[tuple[Quantity, Parts | None]]) -> bool:
+    """Whether more than one time is named: "3 daily, 1 with each meal"; "2 daily, 1 in the morning" leaves one out."""
+    return sum(parts.least for _, parts in named if parts is not None) > 1
 
 
 def _held_against(day: Quantity, summed: Summed) -> Summed:
@@ -100,7 +105,7 @@ def _refuse_shared_names(groups: Sequence[_Group], facts: Sequence[Fact]) -> Non
     names = [name for _, parts in groups if parts is not None for name in parts.names]
     unsure = any(parts is None or parts.least != parts.most for _, parts in groups)
     # Three meals and bedtime are four times; any other time can be that of a meal.
-    unsure |= "meals" in names and not {"meals"} < set(names) <= {"meals", "night", "bedtime"}
+    unsure |= "meals" in names and not set(names) <= {"meals", "night", "bedtime"}
     if unsure or len(set(names)) < len(names) or sum(isinstance(fact, Parts) for fact in facts) != len(groups):
         raise UnreadableError("amounts at times of day that are not clearly different")
 
