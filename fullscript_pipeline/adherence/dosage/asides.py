@@ -5,7 +5,7 @@ What does not belong here: anything that changes how much, how often or how long
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Neutral
-from fullscript_pipeline.adherence.dosage.moments import read_lead_time
+from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_short_time
 from fullscript_pipeline.adherence.dosage.quantities import read_unit
 
 
@@ -55,13 +55,22 @@ def read_body(cursor: Cursor) -> Neutral | None:
 
 def read_distance(cursor: Cursor) -> Neutral | None:
     """`2 hours away from food`, `1 hour before or 2 hours after eating`, `a few hours before taking ...`."""
-    if not read_lead_time(cursor):
+    if not (read_lead_time(cursor) or cursor.attempt(_time_away)):
         return Neutral() if cursor.attempt(_between_doses) else None
     if cursor.word("or"):
-        cursor.attempt(lambda at: True if read_lead_time(at) or at.word("time_before") else None)
+        cursor.attempt(_any_time)
     cursor.sign(",")
     cursor.word("taking")
     return Neutral() if cursor.word("apart") else None
+
+
+def _any_time(cursor: Cursor) -> bool | None:
+    return True if read_lead_time(cursor) or cursor.word("time_before") or cursor.attempt(_time_away) else None
+
+
+def _time_away(cursor: Cursor) -> str | None:
+    """`3 hours away from`: when not; it never says how often, as "2 hours after meals" does."""
+    return cursor.word("time_away") if read_short_time(cursor) else None
 
 
 def _between_doses(cursor: Cursor) -> str | None:

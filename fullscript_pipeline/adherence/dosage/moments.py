@@ -202,10 +202,11 @@ def read_lead_time(cursor: Cursor) -> bool:
 
 
 def _lead_time(cursor: Cursor) -> bool | None:
-    return True if cursor.attempt(_short_time) and cursor.word("time_before") else None
+    return True if cursor.attempt(read_short_time) and cursor.word("time_before") else None
 
 
-def _short_time(cursor: Cursor) -> bool | None:
+def read_short_time(cursor: Cursor) -> bool | None:
+    """`30 minutes`, `a few hours`."""
     cursor.word("approximately")
     number = cursor.word("vague") or read_span(cursor) or cursor.word("article")
     return True if number and cursor.word("period") in ("minute", "hour") else None
@@ -213,7 +214,7 @@ def _short_time(cursor: Cursor) -> bool | None:
 
 def read_meals(cursor: Cursor) -> Meals | Parts | None:
     """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice."""
-    if cursor.attempt(lambda at: at.attempt(_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
+    if cursor.attempt(lambda at: at.attempt(read_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
         return cursor.attempt(_and_bedtime) or Meals()
     has_lead = read_lead_time(cursor)
     if cursor.word("meal_preposition") is None and not has_lead:
