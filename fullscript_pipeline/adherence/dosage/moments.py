@@ -7,7 +7,7 @@ belong here: counted frequencies (periods.py), distances from food (asides.py).
 from dataclasses import dataclass
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
-from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Parts, UnreadableError
+from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, UnreadableError
 from fullscript_pipeline.adherence.dosage.quantities import read_quantity
 
 _MEALS_A_DAY = 3
@@ -35,14 +35,18 @@ def read_parts(cursor: Cursor) -> Parts | None:
         return None
     moments = [first]
     least = most = _number(first)
-    joint = ""
+    joints: list[str] = []
     while following := cursor.attempt(lambda at: _joined_moment(at, moments[-1])):
         joint, moment = following
         least, most = _add_moment(moments, moment, joint=joint, least=least, most=most)
         moments.append(moment)
-    if joint == "," and len(moments) == 2 and _may_be_same(*moments):
+        joints.append(joint)
+    if joints == [","] and _may_be_same(*moments):
         # "In the morning, with breakfast"; of three times, none explains another.
         most = least
+    if joints and joints[-1] == "or" and set(joints) <= {",", "or"}:
+        # "Breakfast, lunch or dinner" is one of them.
+        least = most = _number(first)
     has_meals = any(moment.is_meals for moment in moments)
     return Parts(
         least=least,
@@ -212,7 +216,7 @@ def read_short_time(cursor: Cursor) -> bool | None:
     return True if number and cursor.word("period") in ("minute", "hour") else None
 
 
-def read_meals(cursor: Cursor) -> Meals | Parts | None:
+def read_meals(cursor: Cursor) -> Meals | Parts | Neutral | None:
     """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice."""
     if cursor.attempt(lambda at: at.attempt(read_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
         return cursor.attempt(_and_bedtime) or Meals()
@@ -220,9 +224,14 @@ def read_meals(cursor: Cursor) -> Meals | Parts | None:
     if cursor.word("meal_preposition") is None and not has_lead:
         return None
     number = cursor.attempt(read_span)
-    cursor.word("meal_size")
+    is_choice = cursor.word("meal_size") is not None
+    cursor.word("main_meals")
     if cursor.word("meals") is None or cursor.tokens[cursor.place - 1].text == "meal":
         return None
+    cursor.word("main_meals")
+    if number is None and is_choice:
+        # "With your biggest meals": which ones, not how many.
+        return Neutral()
     if number is None:
         return cursor.attempt(_and_bedtime) or Meals()
     cursor.attempt(_of_the_day)
