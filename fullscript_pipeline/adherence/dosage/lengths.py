@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Length, Span
-from fullscript_pipeline.adherence.dosage.periods import DAYS, note_on
+from fullscript_pipeline.adherence.dosage.periods import DAYS, note_on, read_each_period, read_every_so_many
 from fullscript_pipeline.adherence.dosage.quantities import read_and_a_half
 
 # More days than any course: a typo, and outside what a calendar can hold.
@@ -37,9 +37,17 @@ def read_length(cursor: Cursor) -> Length | None:
     minimum = cursor.attempt(_at_least) or cursor.sign("+")
     if not minimum:
         cursor.attempt(_tail)
+    if cursor.attempt(lambda at: _of_a_longer(at, period)):
+        return None
     if is_vague or is_roughly or minimum or is_fraction:
         return Length(kind="unparsable", reason="the length is given only roughly")
     return _in_days((number.high + half) * DAYS[period], period)
+
+
+def _of_a_longer(cursor: Cursor, period: str) -> bool | None:
+    """`a few days | a week`: days of a week are no length; patterns.py reads those that have a number."""
+    cycle = cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many)
+    return True if cycle is not None and DAYS[cycle[0]] > DAYS[period] else None
 
 
 def _may_be_range(number: Span, period: str) -> bool:
