@@ -125,7 +125,7 @@ def read_divided_day(cursor: Cursor) -> Facts | None:
     )
 
 
-def read_divided(cursor: Cursor) -> Divided | None:
+def read_divided(cursor: Cursor) -> Divided | Neutral | None:
     """`in two divided doses`, `divided into 3 doses`, `en 2 prises`."""
     if cursor.word("divided"):
         place = cursor.place
@@ -145,5 +145,6 @@ def read_divided(cursor: Cursor) -> Divided | None:
     return _divided(doses)
 
 
-def _divided(doses: Span) -> Divided:
-    return Divided(doses=doses.low if doses.is_single else None)
+def _divided(doses: Span) -> Divided | Neutral:
+    """One dose is none divided."""
+    return Neutral() if doses == ONE else Divided(doses=doses.low if doses.is_single else None)
