@@ -78,11 +78,13 @@ class Repeats:
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
-    """A share of the days: weekdays, days per week, on and off. `needs_daily`: says nothing about those days' doses."""
+    """A share of the days: weekdays, days per week, on and off. `needs_daily`: says nothing about those days' doses;
+    `names_days`: of the week."""
 
     share: Span
     period: Fraction
     needs_daily: bool = False
+    names_days: bool = False
     note: str | None = None
 
 

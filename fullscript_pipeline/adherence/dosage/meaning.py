@@ -46,6 +46,8 @@ def combine(facts: Sequence[Fact]) -> Rate:
     totals = [fact for fact in stated if isinstance(fact, Total)]
     main: list[Fact] = [fact for fact in stated if not isinstance(fact, (Limit, Total))]
     summed = sum_of_parts(main)
+    if summed is not None:
+        _refuse_days_of_a_part(facts)
     quantity, others = _the_quantity(summed, main)
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
     rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
@@ -84,6 +86,13 @@ def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:
             continue
         if limit.bound == "up to" or (limit.bound == "ceiling" and before is None):
             raise UnreadableError("a dose and a limit on it can mean several things")
+
+
+def _refuse_days_of_a_part(facts: Sequence[Fact]) -> None:
+    """ "1 in the morning and 2 at night on weekends": the days may be those of the last part alone."""
+    for part, days in pairwise(facts):
+        if isinstance(part, Parts) and isinstance(days, Pattern) and days.names_days:
+            raise UnreadableError("two different frequencies are given")
 
 
 def _the_quantity(summed: Summed | None, facts: list[Fact]) -> tuple[Quantity | None, list[Fact]]:

@@ -105,7 +105,8 @@ def read_weekdays(cursor: Cursor) -> Pattern | None:
     if len(set(days)) != len(days) or len(days) == 7:
         raise UnreadableError("a day of the week is named twice, or all are")
     number = 7 - len(days) if is_exception else len(days)
-    return Pattern(share=Span(low=Fraction(number, 7), high=Fraction(number, 7)), period=Fraction(7))
+    share = Span(low=Fraction(number, 7), high=Fraction(number, 7))
+    return Pattern(share=share, period=Fraction(7), names_days=True)
 
 
 def _named_days(cursor: Cursor) -> list[int]:
