@@ -89,7 +89,12 @@ def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:
 
 
 def _refuse_days_of_a_part(facts: Sequence[Fact]) -> None:
-    """ "1 in the morning and 2 at night on weekends": the days may be those of the last part alone."""
+    """ "1 in the morning and 2 at night on weekends", "1 in the morning for 2 weeks, 2 at night": the days may be those
+    of one part alone."""
+    counts = [place for place, fact in enumerate(facts) if isinstance(fact, (Quantity, Repeats))]
+    for fact in facts[counts[0] : counts[-1]]:
+        if isinstance(fact, (Pattern, Length)) or (isinstance(fact, Times) and fact.period > 1):
+            raise UnreadableError("two different frequencies are given")
     for part, days in pairwise(facts):
         if isinstance(part, Parts) and isinstance(days, Pattern) and days.names_days:
             raise UnreadableError("two different frequencies are given")
