@@ -68,9 +68,9 @@ def _any_time(cursor: Cursor) -> bool | None:
     return True if read_lead_time(cursor) or cursor.word("time_before") or cursor.attempt(_time_away) else None
 
 
-def _time_away(cursor: Cursor) -> str | None:
+def _time_away(cursor: Cursor) -> bool | None:
     """`3 hours away from`: when not; it never says how often, as "2 hours after meals" does."""
-    return cursor.word("time_away") if read_short_time(cursor) else None
+    return True if read_short_time(cursor) and cursor.word("time_away") else None
 
 
 def _between_doses(cursor: Cursor) -> str | None:
