@@ -5,7 +5,7 @@ What does not belong here: anything that changes how much, how often or how long
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Neutral
-from fullscript_pipeline.adherence.dosage.moments import read_lead_time
+from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_short_time
 from fullscript_pipeline.adherence.dosage.quantities import read_unit
 
 
@@ -15,10 +15,12 @@ def read_neutral(cursor: Cursor) -> Neutral | None:
 
 
 def read_liquid(cursor: Cursor) -> Neutral | None:
-    """`in 8 oz of water`, `mixed with a glass of juice`: the numbers are the water's."""
+    """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
+    if cursor.word("per_cup"):
+        return _of_liquids(cursor)
     if cursor.word("liquid_preposition") is None:
         return None
-    if cursor.word("liquid"):
+    if cursor.attempt(_of_liquids):
         return Neutral()
     cursor.word("approximately")
     if cursor.word("glass") is None and read_span(cursor) is not None:
@@ -26,17 +28,49 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
         if unit is None or unit.kind not in ("volume", "ounce"):
             return None
         cursor.word("of")
-    return Neutral() if cursor.word("liquid") else None
+    return _of_liquids(cursor)
+
+
+def _of_liquids(cursor: Cursor) -> Neutral | None:
+    """`water`, `water or juice`, `water, juice or a smoothie`."""
+    if cursor.word("liquid") is None:
+        return None
+    cursor.word("of_choice")
+    while cursor.attempt(_another_liquid):
+        cursor.word("of_choice")
+    return Neutral()
+
+
+def _another_liquid(cursor: Cursor) -> str | None:
+    comma = cursor.sign(",/")
+    if not (cursor.word("or") or comma):
+        return None
+    return cursor.word("liquid")
+
+
+def read_body(cursor: Cursor) -> Neutral | None:
+    """`to inner forearm`, `sur le poignet`: one place; "each wrist" would be two."""
+    return Neutral() if cursor.word("on_body") and cursor.word("body") else None
 
 
 def read_distance(cursor: Cursor) -> Neutral | None:
-    """`2 hours away from other supplements`, `30 minutes before food`, `1 hour before or 2 hours after eating`."""
-    if not read_lead_time(cursor):
+    """`2 hours away from food`, `1 hour before or 2 hours after eating`, `a few hours before taking ...`."""
+    if not (read_lead_time(cursor) or cursor.attempt(_time_away)):
         return Neutral() if cursor.attempt(_between_doses) else None
     if cursor.word("or"):
-        cursor.attempt(lambda at: True if read_lead_time(at) or at.word("time_before") else None)
+        cursor.attempt(_any_time)
     cursor.sign(",")
+    cursor.word("taking")
     return Neutral() if cursor.word("apart") else None
+
+
+def _any_time(cursor: Cursor) -> bool | None:
+    return True if read_lead_time(cursor) or cursor.word("time_before") or cursor.attempt(_time_away) else None
+
+
+def _time_away(cursor: Cursor) -> bool | None:
+    """`3 hours away from`: when not; it never says how often, as "2 hours after meals" does."""
+    return True if read_short_time(cursor) and cursor.word("time_away") else None
 
 
 def _between_doses(cursor: Cursor) -> str | None:
@@ -48,8 +82,12 @@ def _between_doses(cursor: Cursor) -> str | None:
 
 
 def read_hold(cursor: Cursor) -> Neutral | None:
-    """`for 30 seconds`, `for 2 minutes`: how long to keep it in the mouth."""
-    if cursor.word("for") is None or read_span(cursor) is None:
+    """`for 30 seconds`, `hold under the tongue 1 minute`, `steep 10 min`: how long before it is swallowed."""
+    is_held = cursor.word("hold") is not None
+    if not (cursor.word("for") or is_held):
+        return None
+    cursor.word("approximately")
+    if read_span(cursor) is None:
         return None
     return Neutral() if cursor.word("period") in ("second", "minute") else None
 

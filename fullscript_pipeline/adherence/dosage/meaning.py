@@ -31,6 +31,8 @@ from fullscript_pipeline.adherence.dosage.facts import (
 from fullscript_pipeline.adherence.dosage.schedule import Schedule, read_schedule
 from fullscript_pipeline.adherence.dosage.sums import Summed, sum_of_parts
 
+# A bare count above this is no number of times: "1 capsule", "30 daily".
+_MOST_TIMES_A_DAY = 6
 _RATES = (Times, Repeats, Parts, Meals, Pattern, Quantity)
 
 
@@ -44,6 +46,8 @@ def combine(facts: Sequence[Fact]) -> Rate:
     totals = [fact for fact in stated if isinstance(fact, Total)]
     main: list[Fact] = [fact for fact in stated if not isinstance(fact, (Limit, Total))]
     summed = sum_of_parts(main)
+    if summed is not None:
+        _refuse_days_of_a_part(facts)
     quantity, others = _the_quantity(summed, main)
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
     rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
@@ -84,6 +88,18 @@ def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:
             raise UnreadableError("a dose and a limit on it can mean several things")
 
 
+def _refuse_days_of_a_part(facts: Sequence[Fact]) -> None:
+    """ "1 in the morning and 2 at night on weekends", "1 in the morning for 2 weeks, 2 at night": the days may be those
+    of one part alone."""
+    counts = [place for place, fact in enumerate(facts) if isinstance(fact, (Quantity, Repeats))]
+    for fact in facts[counts[0] : counts[-1]]:
+        if isinstance(fact, (Pattern, Length)) or (isinstance(fact, Times) and fact.period > 1):
+            raise UnreadableError("two different frequencies are given")
+    for part, days in pairwise(facts):
+        if isinstance(part, Parts) and isinstance(days, Pattern) and days.names_days:
+            raise UnreadableError("two different frequencies are given")
+
+
 def _the_quantity(summed: Summed | None, facts: list[Fact]) -> tuple[Quantity | None, list[Fact]]:
     """The one quantity, and the facts without it. A bare count before a period beside another is a number of times."""
     if summed is not None and summed.quantity is not None:
@@ -112,6 +128,8 @@ def _with_count_of_times(facts: list[Fact]) -> list[Fact]:
     if (touches and not is_once) or count.span.low.denominator != 1 or count.span.high.denominator != 1:
         raise UnreadableError("the count may be said twice")
     times = Times(rate=period.rate.times(count.span), period=period.period, note=period.note)
+    if times.rate.high > _MOST_TIMES_A_DAY:
+        raise UnreadableError("the count may be said twice")
     return [*facts[:place], times, *facts[place + 2 :]]
 
 

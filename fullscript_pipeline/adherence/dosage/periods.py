@@ -5,7 +5,7 @@ What does not belong here: shares of the days (patterns.py), named times of the 
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import ONE, Repeats, Span, Times, UnreadableError
 
 # Days in a period; a month is 30 days by the method.
@@ -92,7 +92,8 @@ def _simple_count(cursor: Cursor) -> Span | None:
     if cursor.word("x"):
         return read_span(cursor)
     span = read_span(cursor)
-    if span is None or cursor.word("times_word") is None:
+    # "2/3 times" is 2 or 3 times.
+    if span is None or span.low.denominator * span.high.denominator != 1 or cursor.word("times_word") is None:
         return None
     return span
 
@@ -138,7 +139,7 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     # "every other morning"
     if ordinal is not None and cursor.word("part"):
         return "day", ordinal
-    number = ordinal or read_span(cursor)
+    number = ordinal or read_whole(cursor)
     period = cursor.word("period") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
@@ -156,7 +157,7 @@ def read_interval(cursor: Cursor) -> Times | None:
 
 def _so_many_hourly(cursor: Cursor) -> tuple[str, Span] | None:
     number = read_span(cursor)
-    if number is None or cursor.word("adverb") != "hour":
+    if number is None or number.low.denominator != 1 or cursor.word("adverb") != "hour":
         return None
     return "hour", number
 

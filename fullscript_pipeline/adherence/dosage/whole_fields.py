@@ -58,7 +58,12 @@ def _ends_with_supply(cursor: Cursor) -> bool:
 
 
 def rejoin_unit(amount: str, frequency: str) -> tuple[str, str] | None:
-    """A unit that was cut from its number: ("1", "tablet per day") is ("1 tablet", "per day"). None without one."""
+    """A unit that was cut from its number: ("1", "tablet per day") is ("1 tablet", "per day"). None without one.
+
+    The cut may be a semicolon: a whole sig is one field.
+    """
+    if not frequency.strip():
+        amount, _, frequency = amount.partition(";")
     number, words = Cursor(tokenize(amount)), tokenize(frequency)
     unit = lexicon().match("unit", words, 0)
     if unit is None or read_span(number) is None or number.token is not None:
