@@ -5,7 +5,6 @@ health data. What does not belong here: the content of a page.
 """
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from typing import Protocol
 
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.file_names import is_device_name
-from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.private_files import create_private_file, make_private_folder
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 # Names that we use ourselves: a hashed id, a further page of a list, A to Z.
@@ -42,17 +41,6 @@ def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
         with suppress(ValueError):
             days.append(date.fromisoformat(named(path)))
     return sorted(days, reverse=True)
-
-
-def _create_private_file(path: Path, content: bytes) -> None:
-    """Creates a file with that content. Without a file object, which costs more than the calls of a small page."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-    finally:
-        os.close(handle)
 
 
 class PageSealing(Protocol):
@@ -153,7 +141,7 @@ class ReportStore:
         temporary = path.parent / f".writing-{secrets.token_hex(6)}"
         try:
             make_private_folder(path.parent)
-            _create_private_file(temporary, encoded)
+            create_private_file(temporary, encoded)
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
