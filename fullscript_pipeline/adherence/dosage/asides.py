@@ -6,7 +6,8 @@ What does not belong here: anything that changes how much, how often or how long
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Neutral
 from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_short_time
-from fullscript_pipeline.adherence.dosage.quantities import read_unit
+from fullscript_pipeline.adherence.dosage.quantities import read_unit_alone
+from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
 
 def read_neutral(cursor: Cursor) -> Neutral | None:
@@ -24,7 +25,7 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
         return Neutral()
     cursor.word("approximately")
     if cursor.word("glass") is None and read_span(cursor) is not None:
-        unit = read_unit(cursor)
+        unit = read_unit_alone(cursor)
         if unit is None or unit.kind not in ("volume", "ounce"):
             return None
         cursor.word("of")
@@ -55,13 +56,14 @@ def read_body(cursor: Cursor) -> Neutral | None:
 
 def read_distance(cursor: Cursor) -> Neutral | None:
     """`2 hours away from food`, `1 hour before or 2 hours after eating`, `a few hours before taking ...`."""
-    if not (read_lead_time(cursor) or cursor.attempt(_time_away)):
+    if read_lead_time(cursor) or cursor.attempt(_time_away):
+        if cursor.word("or"):
+            cursor.attempt(_any_time)
+        cursor.sign(",")
+    elif cursor.word("away") is None:
         return Neutral() if cursor.attempt(_between_doses) else None
-    if cursor.word("or"):
-        cursor.attempt(_any_time)
-    cursor.sign(",")
     cursor.word("taking")
-    return Neutral() if cursor.word("apart") else None
+    return Neutral() if _listed(cursor, "apart", "companion") else None
 
 
 def _any_time(cursor: Cursor) -> bool | None:
@@ -79,6 +81,55 @@ def _between_doses(cursor: Cursor) -> str | None:
     if read_span(cursor) is None or cursor.word("period") not in ("minute", "hour"):
         return None
     return cursor.word("apart_from_each_other")
+
+
+def read_together(cursor: Cursor) -> Neutral | None:
+    """`with your multivitamin`, `avec la vitamine C`: what else is taken then, each of them no dose of this."""
+    return Neutral() if cursor.word("together") and _listed(cursor, "companion") else None
+
+
+def _listed(cursor: Cursor, *kinds: str) -> bool:
+    """`coffee`, `your coffee, tea and iron`: one thing or several of these kinds."""
+    if cursor.attempt(lambda at: _item(at, kinds)) is None:
+        return False
+    while cursor.attempt(lambda at: _another_item(at, kinds)):
+        pass
+    return True
+
+
+def _item(cursor: Cursor, kinds: tuple[str, ...]) -> str | None:
+    plain = cursor.attempt(lambda at: at.word(*kinds))
+    return plain or (cursor.word(*kinds) if cursor.word("item_article") else None)
+
+
+def _another_item(cursor: Cursor, kinds: tuple[str, ...]) -> str | None:
+    comma = cursor.sign(",/&")
+    return _item(cursor, kinds) if cursor.word("item_joint") or comma else None
+
+
+def read_storage(cursor: Cursor) -> Neutral | None:
+    """`keep in the fridge`, `refrigerate after opening`: where the pack is kept."""
+    if cursor.word("storage") is None:
+        return None
+    place = cursor.word("storage_place")
+    when = cursor.word("storage_when")
+    return Neutral() if place or when else None
+
+
+def read_dispensed(cursor: Cursor) -> Neutral | None:
+    """`Disp: 90 caps`, `qty #60`, `no refills`: what the pharmacy hands out is no dose."""
+    if cursor.word("dispense_nothing"):
+        return Neutral()
+    if cursor.word("dispense") is None:
+        return None
+    cursor.sign(":")
+    cursor.sign("#")
+    number = read_span(cursor)
+    # A smaller number may be a dose: "qty 2 daily".
+    if number is None or number.low <= MOST_PIECES_AT_A_TIME:
+        return None
+    cursor.word("unit", "container")
+    return Neutral()
 
 
 def read_hold(cursor: Cursor) -> Neutral | None:

@@ -75,7 +75,7 @@ def _at_least(cursor: Cursor) -> str | None:
 
 def read_end(cursor: Cursor) -> Length | None:
     """`until next appointment`, `throughout pregnancy`, `until March 31`: an end on a day that is not known."""
-    if cursor.attempt(lambda at: at.word("throughout") and at.word("stage")):
+    if cursor.word("finish") or cursor.attempt(lambda at: at.word("throughout") and at.word("stage")):
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
     if cursor.word("until") is None:
         return None

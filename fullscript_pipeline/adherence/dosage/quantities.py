@@ -149,6 +149,12 @@ def read_unit(cursor: Cursor) -> Unit | None:
     return unit
 
 
+def read_unit_alone(cursor: Cursor) -> Unit | None:
+    """A unit without what it is of: in "1 cup of tea" the tea may be what something else is stirred into."""
+    cursor.word("adjective")
+    return cursor.attempt(_plain_unit)
+
+
 def _described_unit(cursor: Cursor) -> Unit | None:
     cursor.word("of")
     while cursor.word("adjective"):
