@@ -5,7 +5,7 @@ What does not belong here: anything that changes how much, how often or how long
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Neutral
-from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_short_time
+from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_parts, read_short_time
 from fullscript_pipeline.adherence.dosage.quantities import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
@@ -21,6 +21,10 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
         return _of_liquids(cursor)
     if cursor.word("liquid_preposition") is None:
         return None
+    start = cursor.place
+    if cursor.word("glass") and _of_liquids(cursor):
+        return Neutral()
+    cursor.place = start
     if cursor.attempt(_of_liquids):
         return Neutral()
     cursor.word("approximately")
@@ -141,6 +145,22 @@ def read_hold(cursor: Cursor) -> Neutral | None:
     if read_span(cursor) is None:
         return None
     return Neutral() if cursor.word("period") in ("second", "minute") else None
+
+
+def read_worn(cursor: Cursor) -> Neutral | None:
+    """`wear for 12 hours`, `remove at bedtime`: how long a patch stays where it is."""
+    if cursor.word("worn_overnight"):
+        return Neutral()
+    if cursor.attempt(_worn_hours):
+        return Neutral()
+    return Neutral() if cursor.word("removed") and read_parts(cursor) else None
+
+
+def _worn_hours(cursor: Cursor) -> bool | None:
+    if cursor.word("worn") is None:
+        return None
+    cursor.word("approximately")
+    return True if read_span(cursor) and cursor.word("period") in ("minute", "hour") else None
 
 
 def read_purpose(cursor: Cursor) -> Neutral | None:

@@ -50,6 +50,7 @@ _CLAUSES: tuple[Rule, ...] = (
     asides.read_liquid,
     asides.read_distance,
     asides.read_hold,
+    asides.read_worn,
     asides.read_body,
     asides.read_together,
     asides.read_storage,
@@ -58,6 +59,8 @@ _CLAUSES: tuple[Rule, ...] = (
     asides.read_neutral,
     labels.read_label,
     labels.read_audience,
+    labels.read_age,
+    labels.read_not_for,
     labels.read_told,
 )
 

@@ -20,14 +20,16 @@ def read_length(cursor: Cursor) -> Length | None:
     """`for 10 days`, `x 2 weeks`, `1-2 weeks`, `a month and a half`, `3 months then stop`, `ongoing`."""
     if cursor.word("ongoing"):
         return Length(kind="ongoing")
-    cursor.word("for")
+    is_named = cursor.word("for") is not None
+    cursor.sign(":")
     cursor.word("next")
     cursor.word("for")
     is_vague = cursor.word("vague") is not None
     is_roughly = cursor.word("approximately") is not None or cursor.sign("~") is not None
     number = ONE if is_vague else read_span(cursor) or (cursor.word("article") and ONE)
     cursor.word("whole_period")
-    period = cursor.word("period") if number else None
+    # "X 10 soirs": so many days, when it is said that they are how long.
+    period = (cursor.word("period") or (is_named and cursor.word("days_counted") and "day")) if number else None
     if not isinstance(number, Span) or period not in _PERIODS:
         return None
     is_fraction = _may_be_range(number, cursor.tokens[cursor.place - 1].text)
@@ -36,7 +38,8 @@ def read_length(cursor: Cursor) -> Length | None:
     half = cursor.attempt(read_and_a_half) or Fraction(0)
     minimum = cursor.attempt(_at_least) or cursor.sign("+")
     if not minimum:
-        cursor.attempt(_tail)
+        while cursor.attempt(_tail):
+            pass
     if cursor.attempt(lambda at: _of_a_longer(at, period)):
         return None
     if is_vague or is_roughly or minimum or is_fraction:

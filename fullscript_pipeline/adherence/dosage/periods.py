@@ -140,7 +140,7 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     if ordinal is not None and cursor.word("part"):
         return "day", ordinal
     number = ordinal or read_whole(cursor)
-    period = cursor.word("period") if number else None
+    period = cursor.word("period") or (cursor.word("days_counted") and "day") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
 
