@@ -9,6 +9,8 @@ from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_pa
 from fullscript_pipeline.adherence.dosage.quantities import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
+_STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser", "infusee", "infusez"}
+
 
 def read_neutral(cursor: Cursor) -> Neutral | None:
     """A phrase of the closed list, or a verb ("take", "apply")."""
@@ -19,8 +21,21 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
     """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
     if cursor.word("per_cup"):
         return _of_liquids(cursor)
-    if cursor.word("liquid_preposition") is None:
+    first = cursor.token.text if cursor.token else ""
+    if cursor.word("liquid_preposition") is None or _in_liquids(cursor) is None:
         return None
+    if first in _STEEPED:
+        cursor.attempt(_for_minutes)
+    return Neutral()
+
+
+def _for_minutes(cursor: Cursor) -> bool | None:
+    """`15 min`, after what it is steeped in."""
+    cursor.word("for")
+    return True if read_span(cursor) and cursor.word("period") in ("second", "minute") else None
+
+
+def _in_liquids(cursor: Cursor) -> Neutral | None:
     start = cursor.place
     if cursor.word("glass") and _of_liquids(cursor):
         return Neutral()
@@ -76,7 +91,9 @@ def _any_time(cursor: Cursor) -> bool | None:
 
 def _time_away(cursor: Cursor) -> bool | None:
     """`3 hours away from`: when not; it never says how often, as "2 hours after meals" does."""
-    return True if read_short_time(cursor) and cursor.word("time_away") else None
+    # "À 2 heures d'intervalle du fer".
+    short = cursor.attempt(read_short_time) or (cursor.word("clock") and read_short_time(cursor))
+    return True if short and cursor.word("time_away") else None
 
 
 def _between_doses(cursor: Cursor) -> str | None:

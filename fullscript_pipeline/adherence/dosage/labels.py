@@ -19,7 +19,8 @@ def read_label(cursor: Cursor) -> Neutral | Times | None:
     is_of_day = cursor.word("day_label") is not None
     if not (is_of_day or cursor.word("label", "nutrient", "companion")):
         return None
-    cursor.attempt(_in_brackets) or cursor.attempt(read_audience)
+    if cursor.attempt(_in_brackets) is None:
+        cursor.attempt(read_audience)
     if cursor.sign(":") is None:
         return None
     return Times(rate=ONE, period=Fraction(1), is_counted=False) if is_of_day else Neutral()
@@ -45,6 +46,7 @@ def read_audience(cursor: Cursor) -> Audience | None:
 
 def _another_audience(cursor: Cursor) -> str | None:
     """`and children`: one dose for both of them."""
+    cursor.attempt(_age)
     joint = cursor.word("and", "or") or cursor.sign("&/,")
     return cursor.word("audience", "child") if joint else None
 

@@ -6,7 +6,7 @@ belong here: cycles and days of a period (periods.py), which change the rate.
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import ONE, Length, Span
 from fullscript_pipeline.adherence.dosage.periods import DAYS, note_on, read_each_period, read_every_so_many
 from fullscript_pipeline.adherence.dosage.quantities import read_and_a_half
@@ -80,11 +80,19 @@ def read_end(cursor: Cursor) -> Length | None:
     """`until next appointment`, `throughout pregnancy`, `until March 31`: an end on a day that is not known."""
     if cursor.word("finish") or cursor.attempt(lambda at: at.word("throughout") and at.word("stage")):
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
+    if cursor.attempt(_packs):
+        return Length(kind="unparsable", reason="it is a supply, not a length")
     if cursor.word("until") is None:
         return None
     if cursor.word("until_event"):
+        cursor.attempt(lambda at: at.word("review_when") and _date(at))
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
     return Length(kind="unparsable", reason="it ends on a date") if cursor.attempt(_date) else None
+
+
+def _packs(cursor: Cursor) -> str | None:
+    """`x 1 bottle`, `pour 2 pots`."""
+    return cursor.word("container") if cursor.word("for") and read_whole(cursor) else None
 
 
 def _date(cursor: Cursor) -> bool | None:
@@ -112,5 +120,5 @@ def read_review(cursor: Cursor) -> Length | None:
 
 
 def _after_a_time(cursor: Cursor) -> str | None:
-    cursor.word("in", "time_before", "per", "clock")
-    return cursor.word("period") if read_span(cursor) else None
+    cursor.word("in", "time_before", "per", "clock", "review_when")
+    return cursor.word("period") if read_span(cursor) else cursor.word("until_event")

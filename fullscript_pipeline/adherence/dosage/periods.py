@@ -41,6 +41,9 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     if latin is not None:
         count, period = latin.split("/")
         return _times(Span(low=Fraction(count), high=Fraction(count)), period, ONE)
+    glued = cursor.attempt(_glued)
+    if glued is not None:
+        return glued
     counted = read_count(cursor)
     if counted is None:
         return None
@@ -50,6 +53,13 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
         cursor.place = place
         return Repeats(count=counted)
     return _times(counted, *period_facts)
+
+
+def _glued(cursor: Cursor) -> Times | None:
+    """`3xday`, `2xj`."""
+    count = read_whole(cursor)
+    period = cursor.word("times_glued") if count else None
+    return None if count is None or period is None else _times(count, period, ONE)
 
 
 def _or_times(cursor: Cursor, first: Times) -> Times | None:
