@@ -39,7 +39,8 @@ def read_audience(cursor: Cursor) -> Audience | None:
     is_child = who == "child"
     while another := cursor.attempt(_another_audience):
         is_child &= another == "child"
-    if cursor.attempt(_age) is None and is_child and cursor.attempt(_age_or_length):
+    has_age = cursor.attempt(_age) is not None
+    if is_child and not has_age and cursor.attempt(_age_or_length) is not None:
         raise UnreadableError("whether an age or a length of time is meant is not said")
     return Audience(is_child=is_child)
 
