@@ -205,7 +205,7 @@ def _remaining_fraction(cursor: Cursor, whole: Fraction) -> Fraction:
         if part is not None:
             return part
     cursor.place = place
-    if cursor.word("range_and"):
+    if cursor.word("range_and") or cursor.sign("&"):
         half = cursor.attempt(_fraction_of_unit)
         if half is not None:
             return half

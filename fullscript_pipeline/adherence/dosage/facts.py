@@ -156,6 +156,13 @@ class Neutral:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audience(Neutral):
+    """Whom a dose is for: one of a child and one of an adult are two doses of two people."""
+
+    is_child: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Joint:
     """ "and" or "or" between clauses."""
 

@@ -50,11 +50,17 @@ _CLAUSES: tuple[Rule, ...] = (
     asides.read_liquid,
     asides.read_distance,
     asides.read_hold,
+    asides.read_worn,
     asides.read_body,
+    asides.read_together,
+    asides.read_storage,
+    asides.read_dispensed,
     asides.read_purpose,
     asides.read_neutral,
     labels.read_label,
     labels.read_audience,
+    labels.read_age,
+    labels.read_not_for,
     labels.read_told,
 )
 

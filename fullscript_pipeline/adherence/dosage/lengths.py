@@ -6,7 +6,7 @@ belong here: cycles and days of a period (periods.py), which change the rate.
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import ONE, Length, Span
 from fullscript_pipeline.adherence.dosage.periods import DAYS, note_on, read_each_period, read_every_so_many
 from fullscript_pipeline.adherence.dosage.quantities import read_and_a_half
@@ -20,14 +20,16 @@ def read_length(cursor: Cursor) -> Length | None:
     """`for 10 days`, `x 2 weeks`, `1-2 weeks`, `a month and a half`, `3 months then stop`, `ongoing`."""
     if cursor.word("ongoing"):
         return Length(kind="ongoing")
-    cursor.word("for")
+    is_named = cursor.word("for") is not None
+    cursor.sign(":")
     cursor.word("next")
     cursor.word("for")
     is_vague = cursor.word("vague") is not None
     is_roughly = cursor.word("approximately") is not None or cursor.sign("~") is not None
     number = ONE if is_vague else read_span(cursor) or (cursor.word("article") and ONE)
     cursor.word("whole_period")
-    period = cursor.word("period") if number else None
+    # "X 10 soirs": so many days, when it is said that they are how long.
+    period = (cursor.word("period") or (is_named and cursor.word("days_counted") and "day")) if number else None
     if not isinstance(number, Span) or period not in _PERIODS:
         return None
     is_fraction = _may_be_range(number, cursor.tokens[cursor.place - 1].text)
@@ -36,7 +38,8 @@ def read_length(cursor: Cursor) -> Length | None:
     half = cursor.attempt(read_and_a_half) or Fraction(0)
     minimum = cursor.attempt(_at_least) or cursor.sign("+")
     if not minimum:
-        cursor.attempt(_tail)
+        while cursor.attempt(_tail):
+            pass
     if cursor.attempt(lambda at: _of_a_longer(at, period)):
         return None
     if is_vague or is_roughly or minimum or is_fraction:
@@ -75,13 +78,21 @@ def _at_least(cursor: Cursor) -> str | None:
 
 def read_end(cursor: Cursor) -> Length | None:
     """`until next appointment`, `throughout pregnancy`, `until March 31`: an end on a day that is not known."""
-    if cursor.attempt(lambda at: at.word("throughout") and at.word("stage")):
+    if cursor.word("finish") or cursor.attempt(lambda at: at.word("throughout") and at.word("stage")):
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
+    if cursor.attempt(_packs):
+        return Length(kind="unparsable", reason="it is a supply, not a length")
     if cursor.word("until") is None:
         return None
     if cursor.word("until_event"):
+        cursor.attempt(lambda at: at.word("review_when") and _date(at))
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
     return Length(kind="unparsable", reason="it ends on a date") if cursor.attempt(_date) else None
+
+
+def _packs(cursor: Cursor) -> str | None:
+    """`x 1 bottle`, `pour 2 pots`."""
+    return cursor.word("container") if cursor.word("for") and read_whole(cursor) else None
 
 
 def _date(cursor: Cursor) -> bool | None:
@@ -109,5 +120,5 @@ def read_review(cursor: Cursor) -> Length | None:
 
 
 def _after_a_time(cursor: Cursor) -> str | None:
-    cursor.word("in", "time_before", "per", "clock")
-    return cursor.word("period") if read_span(cursor) else None
+    cursor.word("in", "time_before", "per", "clock", "review_when")
+    return cursor.word("period") if read_span(cursor) else cursor.word("until_event")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from fullscript_pipeline.adherence.dosage.bounds import Rate, rate_from_limits, rate_within_limits
 from fullscript_pipeline.adherence.dosage.facts import (
     ONE,
+    Audience,
     Divided,
     Fact,
     Joint,
@@ -39,7 +40,10 @@ _RATES = (Times, Repeats, Parts, Meals, Pattern, Quantity)
 def combine(facts: Sequence[Fact]) -> Rate:
     """The rate that the facts of amount, frequency and duration state. Raises UnreadableError when they state none."""
     _refuse_loose_joints(facts)
+    if len({fact.is_child for fact in facts if isinstance(fact, Audience)}) > 1:
+        raise UnreadableError("a dose for adults and one for children are given")
     is_per_day = any(isinstance(first, Quantity) and _is_bare(second) for first, second in pairwise(facts))
+    _refuse_unnamed_counts(facts)
     stated: list[Fact] = [fact for fact in facts if not isinstance(fact, (Joint, Neutral, Length))]
     _refuse_limits_before_amounts(stated)
     limits = [fact for fact in stated if isinstance(fact, Limit)]
@@ -75,6 +79,16 @@ def _refuse_loose_joints(facts: Sequence[Fact]) -> None:
         starts_a_part = isinstance(after[0], (Quantity, Repeats)) and isinstance(clause, Parts)
         if fact.word == "or" or (isinstance(clause, _RATES) and not starts_a_part and isinstance(after[0], _RATES)):
             raise UnreadableError(f'two statements joined by "{fact.word}" can mean several things')
+
+
+def _refuse_unnamed_counts(facts: Sequence[Fact]) -> None:
+    """ "4 gélules, 2 prises par jour": a second count is one of times only when its period comes right after it."""
+    counts = [place for place, fact in enumerate(facts) if isinstance(fact, Quantity)]
+    for place in counts[1:]:
+        fact, after = facts[place], [fact for fact in facts[place + 1 :] if not isinstance(fact, Neutral)]
+        is_bare = isinstance(fact, Quantity) and fact.unit is None
+        if is_bare and after and _is_bare(after[0]) and isinstance(facts[place + 1], Neutral):
+            raise UnreadableError("what is counted is not said")
 
 
 def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:

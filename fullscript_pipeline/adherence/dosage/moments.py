@@ -11,6 +11,9 @@ from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Pa
 from fullscript_pipeline.adherence.dosage.quantities import read_quantity
 
 _MEALS_A_DAY = 3
+# "Repas" is one or several: the word before it tells.
+_SEVERAL = {"meals", "les", "des", "vos", "mes", "tes", "ses", "aux"}
+_HOURS = {"h", "heure", "heures", "hre", "hres", "hrs"}
 # In Quebec "diner" is at noon, in France in the evening: two different meals of one text are two moments.
 _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
 
@@ -161,9 +164,12 @@ def _of_the_day(cursor: Cursor) -> bool | None:
 
 def _clock(cursor: Cursor) -> _Moment | None:
     """`at 8 am`, `at 8:00`, `à 8h`: with "at", because "8 am" may be eight of them in the morning."""
-    if not (cursor.word("clock") or cursor.sign("@")):
-        return None
-    return _bare_clock(cursor)
+    if cursor.word("clock") or cursor.sign("@"):
+        return _bare_clock(cursor)
+    moment = _bare_clock(cursor) if cursor.word("clock_limit") else None
+    # "After 2 h" is a distance.
+    is_hour = moment is not None and cursor.tokens[cursor.place - 1].text not in _HOURS
+    return moment if is_hour else None
 
 
 def _bare_clock(cursor: Cursor) -> _Moment | None:
@@ -192,8 +198,9 @@ def _named(cursor: Cursor) -> _Moment | None:
     while lead := cursor.word("each_lead", "part_lead"):
         has_lead = True
         is_every_day |= lead == "each_lead"
+    before = cursor.tokens[cursor.place - 1].text if cursor.place > start else ""
     name = cursor.word("part")
-    if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
+    if name is None or (name == "main-meal" and {before, cursor.tokens[cursor.place - 1].text} & _SEVERAL):
         return None
     return _Moment(
         name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead, is_every_day=is_every_day

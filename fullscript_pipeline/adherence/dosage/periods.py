@@ -41,6 +41,9 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     if latin is not None:
         count, period = latin.split("/")
         return _times(Span(low=Fraction(count), high=Fraction(count)), period, ONE)
+    glued = cursor.attempt(_glued)
+    if glued is not None:
+        return glued
     counted = read_count(cursor)
     if counted is None:
         return None
@@ -50,6 +53,13 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
         cursor.place = place
         return Repeats(count=counted)
     return _times(counted, *period_facts)
+
+
+def _glued(cursor: Cursor) -> Times | None:
+    """`3xday`, `2xj`."""
+    count = read_whole(cursor)
+    period = cursor.word("times_glued") if count else None
+    return None if count is None or period is None else _times(count, period, ONE)
 
 
 def _or_times(cursor: Cursor, first: Times) -> Times | None:
@@ -140,7 +150,7 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     if ordinal is not None and cursor.word("part"):
         return "day", ordinal
     number = ordinal or read_whole(cursor)
-    period = cursor.word("period") if number else None
+    period = cursor.word("period") or (cursor.word("days_counted") and "day") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
 

@@ -145,8 +145,23 @@ def read_unit(cursor: Cursor) -> Unit | None:
         cursor.place = place
         return None
     cursor.word("adjective")
-    cursor.word("substance")
+    _skip_substance(cursor)
     return unit
+
+
+def _skip_substance(cursor: Cursor) -> None:
+    """`of powder`, `of magnesium glycinate`: the longer of what it can be."""
+    start = cursor.place
+    cursor.word("substance", "nutrient")
+    end, cursor.place = cursor.place, start
+    if not (cursor.word("of") and cursor.word("nutrient")) or cursor.place < end:
+        cursor.place = end
+
+
+def read_unit_alone(cursor: Cursor) -> Unit | None:
+    """A unit without what it is of: in "1 cup of tea" the tea may be what something else is stirred into."""
+    cursor.word("adjective")
+    return cursor.attempt(_plain_unit)
 
 
 def _described_unit(cursor: Cursor) -> Unit | None:
