@@ -7,7 +7,7 @@ pulling, and the sections and layout of a digest.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from importlib import resources
@@ -159,14 +159,15 @@ def _compare(
 
 @contextmanager
 def _threads(con: duckdb.DuckDBPyConnection, number: int) -> Iterator[None]:
-    """DuckDB's threads within the block, at most the processors. Nobody else uses the instance meanwhile."""
-    (before,) = con.execute("SELECT current_setting('threads')").fetchone() or (1,)
-    con.execute(f"SET threads = {min(number, os.cpu_count() or 1)}")
-    try:
-        yield
-    finally:
-        with suppress(duckdb.TransactionException):
-            con.execute(f"SET threads = {before}")
+    """DuckDB's threads within the block, at most the processors. Set through another connection, as memory limits are:
+    after an error, the transaction accepts no statement."""
+    with con.cursor() as cursor:
+        (before,) = cursor.execute("SELECT current_setting('threads')").fetchone() or (1,)
+        cursor.execute(f"SET threads = {min(number, os.cpu_count() or 1)}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SET threads = {before}")
 
 
 def _judge_cosmetic(changes: pa.Table) -> list[bool]:
