@@ -89,6 +89,11 @@ def refuse_encryption_key(variables: Mapping[str, str]) -> None:
 
 def configure(settings: Settings) -> PortalConfiguration:
     """Raises ConfigurationError naming the setting that is missing or cannot be used."""
+    if settings.bucket_url:
+        raise ConfigurationError(
+            f"Pages are in {settings.bucket_url}, and the portal reads them from a folder of its machine: unset "
+            "FULLSCRIPT_FILES_URL, or set it to file:///FOLDER, for the pipeline and the portal."
+        )
     keys = split_keys(settings.web_key)
     if not keys:
         raise ConfigurationError(
