@@ -18,10 +18,9 @@ sys.path.insert(0, str(ROOT))
 from fullscript_pipeline_tests.helpers.source_figures import Source  # noqa: E402
 from fullscript_pipeline_tests.helpers.traced_paths import WAYS, traced_clinic  # noqa: E402
 
-# The order of threads moves them by a few, and on a busy machine the idle warehouse file is detached on the way.
 RETURNS = {
-    "one order, from the HTTP answer to its row": 115,
-    "one webhook, to the page": 315,
+    "one order, from the HTTP answer to its row": 114,
+    "one webhook, to the page": 311,
     "one price, to the digest": 226,
 }
 

@@ -45,3 +45,14 @@ def make_private_folder(folder: Path) -> None:
         return
     for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+
+
+def create_private_file(path: Path, content: bytes) -> None:
+    """Creates a file of mode 0600. Without a file object, which costs more than the calls for a small page."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)

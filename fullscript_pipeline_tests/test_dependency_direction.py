@@ -21,6 +21,7 @@ SHARED = {
     "event_types",
     "machine_errors",
     "process_identity",
+    "acting_user",
 }
 SHARED |= {
     "duckdb_memory",

@@ -14,13 +14,12 @@ import fullscript_pipeline
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / fullscript_pipeline.__name__
-# Every text of a column in the UI, and where the UI finds its workspace.
+# Every text of a column in the UI, and whether Dagster's own commands find the workspace.
 _SCRIPT = """
 import json, sys
 from pathlib import Path
 import fullscript_pipeline
 from fullscript_pipeline.build import build_defs
-from fullscript_pipeline.cli.ui import WORKSPACE
 from fullscript_pipeline.settings import load_settings
 
 texts = {
@@ -28,7 +27,9 @@ texts = {
     for spec in build_defs(load_settings).resolve_all_asset_specs()
     for column in spec.metadata["dagster/column_schema"].columns
 }
-report = {"package": fullscript_pipeline.__file__, "texts": texts, "workspace": WORKSPACE.is_file()}
+package = Path(fullscript_pipeline.__file__)
+workspace = package.parent / "orchestration" / "workspace.yaml"
+report = {"package": str(package), "texts": texts, "workspace": workspace.is_file()}
 Path(sys.argv[1]).write_text(json.dumps(report), encoding="utf-8")
 """
 

@@ -38,6 +38,10 @@ _SWALLOWED = {"capsule", "tablet", "softgel", "caplet"}
 # More of these a day is a strength that lost its unit: nobody takes 500 capsules.
 _MOST_PIECES_A_DAY = 50
 _PIECES = _SWALLOWED | {"pill", "gummy", "lozenge", "chewable"}
+# Taken whole or halved; a tablet can be cut in four.
+_WHOLE = _PIECES | {"chew", "packet", "stick", "suppository", "patch", "ampoule"}
+_UNDIVIDED = {"drop", "spray", "puff", "pellet"}
+_CUT = {"tablet", "caplet", "pill"}
 # A bare count up to this is read in the unit of a pack of these forms.
 MOST_PIECES_AT_A_TIME = 12
 _COUNTED_FORMS = _SWALLOWED | {"gummy", "lozenge", "packet"}
@@ -81,6 +85,13 @@ def is_counted_form(pack: Unit) -> bool:
 def is_believable(unit: Unit, number: Fraction) -> bool:
     """Whether somebody takes so many of the unit in a day."""
     return unit.name not in _PIECES or number <= _MOST_PIECES_A_DAY
+
+
+def is_doubtful_part(unit: Unit, number: Fraction) -> bool:
+    """Whether "2/3" of the unit is more likely 2 or 3 of them: a half of a capsule is taken, two thirds are not."""
+    part = number % 1
+    is_cut = unit.name in _CUT and part.denominator == 4
+    return part > 0 and (unit.name in _UNDIVIDED or (unit.name in _WHOLE and part.numerator > 1 and not is_cut))
 
 
 def is_pill_for(named: Unit, format_unit: Unit) -> bool:

@@ -5,7 +5,9 @@ seen is unknown and never counts as removed; only a closing version in history r
 pulling, and the sections and layout of a digest.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from importlib import resources
@@ -57,6 +59,8 @@ _END = datetime(9999, 1, 1, tzinfo=UTC)
 # How many days of a long history are built at once.
 _DAYS = 30
 MEMORY = "800MB"
+# Somebody waits for a comparison; loads and the daily build keep to one thread, because several processes work then.
+COMPARING_THREADS = 2
 
 
 def changes_between(
@@ -83,7 +87,9 @@ def changes_between(
     brand_ids = find_brand_ids(con, region, brand)
     from_at, to_at = end_of(from_day, time_zone), end_of(to_day, time_zone)
     values = {"region": region, "from_at": from_at, "to_at": to_at, "named_at": to_at, "zone": time_zone.key}
-    rows = list(_to_tuples(_compare(con, "changes.sql", kinds, values).sort_by(_ORDER)))
+    with _threads(con, COMPARING_THREADS):
+        changes = _compare(con, "changes.sql", kinds, values)
+    rows = list(_to_tuples(changes.sort_by(_ORDER)))
     field_path = check_field(field, rows)
     return [
         row
@@ -149,6 +155,19 @@ def _compare(
     # The comparison holds all texts of the versions: 30,000 products of 8 kB exceed the usual memory limit of a step.
     with memory_limit(con, MEMORY):
         return con.execute(_sql("context.sql").replace("{changes}", union), dict(values)).to_arrow_table()
+
+
+@contextmanager
+def _threads(con: duckdb.DuckDBPyConnection, number: int) -> Iterator[None]:
+    """DuckDB's threads within the block, at most the processors. Set through another connection, as memory limits are:
+    after an error, the transaction accepts no statement."""
+    with con.cursor() as cursor:
+        (before,) = cursor.execute("SELECT current_setting('threads')").fetchone() or (1,)
+        cursor.execute(f"SET threads = {min(number, os.cpu_count() or 1)}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"SET threads = {before}")
 
 
 def _judge_cosmetic(changes: pa.Table) -> list[bool]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -29,6 +29,8 @@ from fullscript_pipeline.settings import Settings
 
 ENV_FILE = "demo.env"
 _IGNORED_FILES = {".gitkeep"}
+# The last one is not connected: the portal offers that to its users.
+_CLINICS = 4
 # The command of each day, and what it shows.
 _DAYS = (
     ("First day: the whole catalog and all data of the clinics", "pull"),
@@ -54,25 +56,29 @@ def demo(settings: Settings) -> int:
     print_message(f"Demo in {settings.data_dir}", bold=True)
     with _server(settings, variables) as control:
         variables |= _app_variables(control)
-        for clinic in control.state()["clinics"]:
+        *connected, later = control.state()["clinics"]
+        for clinic in connected:
             _connect(variables, clinic["server"], clinic["slug"])
+        variables["FULLSCRIPT_WEB_CLINICS"] = later["clinic_id"]
         control.reset_requests()
         for day, (title, command) in enumerate(_DAYS):
             if day:
                 _advance(control)
             _phase(settings, control, variables=variables, title=title, command=command)
         _show_requests(control)
-    _show_paths(settings, variables["FULLSCRIPT_WEB_URL"])
+        portal_links = sign_in_links(control)
+    _show_paths(settings, portal_links, later["slug"])
     print_message(f"Done in {time.monotonic() - began:.0f} s.", bold=True)
     return 0
 
 
 def _first_variables(settings: Settings) -> dict[str, str]:
-    """The settings of the demo that do not come from its sandbox."""
+    """The settings of the demo that do not come from its sandbox. The portal answers for the pipeline's app, too."""
+    portal = _free_address()
     return {
         "FULLSCRIPT_DATA_DIR": str(settings.data_dir),
-        "FULLSCRIPT_REDIRECT_URI": f"{_free_address()}/callback",
-        "FULLSCRIPT_WEB_URL": _free_address(),
+        "FULLSCRIPT_REDIRECT_URI": f"{portal}/callback",
+        "FULLSCRIPT_WEB_URL": portal,
         "FULLSCRIPT_WEB_KEY": new_key(),
     }
 
@@ -128,7 +134,7 @@ class _Sandbox:
             *("--redirect-uri", variables["FULLSCRIPT_REDIRECT_URI"]),
             *("--portal-redirect-uri", f"{variables['FULLSCRIPT_WEB_URL']}/callback"),
         )
-        self._server = sandbox_server(str(settings.sandbox_dir), 0, *redirect_uris)
+        self._server = sandbox_server(str(settings.sandbox_dir), 0, *redirect_uris, "--clinics", str(_CLINICS))
 
     def __enter__(self) -> SandboxControl:
         return SandboxControl(self._server.__enter__())
@@ -229,7 +235,17 @@ def _show_requests(control: SandboxControl) -> None:
     )
 
 
-def _show_paths(settings: Settings, portal: str) -> None:
+def sign_in_links(control: SandboxControl) -> list[str]:
+    """An address for each clinic that opens the portal as its first practitioner, who is signed in at Fullscript."""
+    state = control.state()
+    return [
+        f"{state['servers'][clinic['server']]['authorize_url'].removesuffix('/oauth/authorize')}/signin?"
+        f"{urlencode({'login': clinic['slug']})}"
+        for clinic in state["clinics"]
+    ]
+
+
+def _show_paths(settings: Settings, portal_links: Sequence[str], later: str) -> None:
     print_message("\nOpen", bold=True)
     pages = sorted(settings.reports_dir.glob("clinics/*/index.html")) + sorted(
         settings.reports_dir.glob("catalog/*/index.html")
@@ -239,4 +255,7 @@ def _show_paths(settings: Settings, portal: str) -> None:
     print_message(f"\nSettings for later commands: set -a; . {settings.data_dir / ENV_FILE}; set +a")
     place = "" if settings.data_dir == Path("data").absolute() else f"FULLSCRIPT_DATA_DIR={settings.data_dir} "
     print_message(f"To see these data in the Dagster UI: {place}fullscript-pipeline ui")
-    print_message(f"It serves the portal, too: sign in at {portal} as a practitioner of any of the clinics")
+    print_message("It serves the portal, too. These open it as a practitioner of each clinic:")
+    for link in portal_links:
+        print_message(link)
+    print_message(f"{later} is not connected yet: who signs in there is offered to connect it.")

@@ -20,9 +20,10 @@ import click
 import httpx
 from filelock import FileLock, Timeout
 
+from fullscript_pipeline.cli.code_server import code_server
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
-from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env
+from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env, sign_in_links
 from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
@@ -30,9 +31,6 @@ from fullscript_pipeline.settings import Settings, declared_settings
 from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
-# A code server says that it starts in its own format, before it has read the settings.
-_QUIET_CODE_SERVER = ("--code-server-log-level", "warning")
-WORKSPACE = Path(__file__).parents[1] / "orchestration" / "workspace.yaml"
 _POLL_SECONDS = 2.0
 _SANDBOX_POLL_SECONDS = 15.0
 _SLOW_SECONDS = 60.0
@@ -76,7 +74,9 @@ def _serve(settings: Settings, port: int) -> int:
         running.enter_context(_single_ui(settings))
         if address := _demo_sandbox(settings):
             print_message(f"sandbox      {running.enter_context(sandbox_server(str(settings.sandbox_dir), address))}")
-        started = [running.enter_context(child) for child in _dagster_children(settings, port)]
+        code = running.enter_context(code_server(settings, _dagster_format(settings), _absolute_paths(settings)))
+        children = _dagster_children(settings, port, code.workspace)
+        started = [code.process, *(running.enter_context(child) for child in children)]
         if has_portal := bool(read_demo_env(settings) and settings.web_key):
             started.append(running.enter_context(_portal(settings)))
         try:
@@ -86,18 +86,29 @@ def _serve(settings: Settings, port: int) -> int:
                 print_message("             The link works once; `fullscript-pipeline ui link` prints another.")
             if has_portal:
                 print_message(f"Portal       {settings.web_url}   (sign in as anybody of the sandbox)", bold=True)
+                _show_sign_in_links(settings)
             _watch(started, settings if address else None)
         except KeyboardInterrupt:
             print_message("stopping ...")
     return 0
 
 
-def _dagster_children(settings: Settings, port: int) -> Iterator[AbstractContextManager["subprocess.Popen[str]"]]:
+def _show_sign_in_links(settings: Settings) -> None:
+    """One address for each clinic of the demo, which signs in as its first practitioner."""
+    if running := find_running(settings.sandbox_dir):
+        with running:
+            for link in sign_in_links(running):
+                print_message(f"             {link}")
+
+
+def _dagster_children(
+    settings: Settings, port: int, workspace: Path
+) -> Iterator[AbstractContextManager["subprocess.Popen[str]"]]:
     """The web server and the daemon. Not in the folder of `.env`: Dagster would read it too, with precedence over the
     environment (here, the environment has precedence). Modules in that folder must not be imported either."""
     for command in (
-        (_WEBSERVER, "-w", str(WORKSPACE), "-h", "127.0.0.1", "-p", str(port), *_QUIET_CODE_SERVER),
-        ("dagster._daemon", "run", "-w", str(WORKSPACE)),
+        (_WEBSERVER, "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)),
+        ("dagster._daemon", "run", "-w", str(workspace)),
     ):
         yield run_child(
             [sys.executable, "-m", *command, "--log-format", _dagster_format(settings)],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fullscript_pipeline.acting_user import acting_user
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.cli.options import SERVER
 from fullscript_pipeline.cli.quiet_signals import quiet_signals
@@ -70,8 +71,16 @@ def invite_command(env: str, days: int) -> None:
             f"of the pipeline's app, to {configuration.redirect_uri} (docs/portal.md, Connect a clinic)."
         )
     text = make_invitation(configuration.keys, server=server, ends_s=time.time() + days * 86400)
+    actor = acting_user()
     with opened_audit(configuration) as audit:
-        audit.append("invitation made", server=server, days=days)
+        audit.append(
+            "invitation made",
+            server=server,
+            days=days,
+            os_user=actor["user"],
+            host=actor["host"],
+            login=actor.get("login", actor["user"]),
+        )
     print_data(f"{configuration.url}/signin/{server}?invitation={text}")
     print_message(f"Valid for {days} days, for one clinic of {server}. Send it to the clinic's owner only.")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fullscript_pipeline.errors import ConfigurationError
-from fullscript_pipeline.private_files import make_private_folder
+from fullscript_pipeline.private_files import create_private_file, make_private_folder
 
 
 class FolderFiles:
@@ -31,7 +31,7 @@ class FolderFiles:
         try:
             make_private_folder(path.parent)
             if isinstance(content, bytes):
-                _create_private_file(temporary, content)
+                create_private_file(temporary, content)
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
@@ -79,14 +79,3 @@ class FolderFiles:
                 return [entry for entry in entries if not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
             return []
-
-
-def _create_private_file(path: Path, content: bytes) -> None:
-    """Creates a file with that content. Without a file object, which costs more than the calls of a small page."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-    finally:
-        os.close(handle)

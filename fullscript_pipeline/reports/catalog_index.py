@@ -16,13 +16,21 @@ from markupsafe import Markup
 from fullscript_pipeline.catalog import SECTIONS, Digest, shortage_reason
 from fullscript_pipeline.reports import brands, formatting
 from fullscript_pipeline.reports.catalog_numbers import price_words
-from fullscript_pipeline.reports.catalog_words import brand_status, section_words, stock_words
+from fullscript_pipeline.reports.catalog_words import brand_status, section_words
+from fullscript_pipeline.reports.language import translatable
 from fullscript_pipeline.reports.product_pages import CatalogDay, product_files
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import page_script, render
 from fullscript_pipeline.typed_rows import typed_row
 
 PER_PAGE = 1000
+# Whether a product can be had, by `shortage_reason` or `gone`.
+_STATES = {
+    "out": translatable("Out of stock"),
+    "discontinued": translatable("Discontinued"),
+    "gone": translatable("Gone"),
+    None: translatable("In stock"),
+}
 _PRODUCTS = """SELECT p.product_id, coalesce(p.name, p.product_id), coalesce(b.name, ''), p.removed_at IS NOT NULL,
     min(v.msrp), max(v.msrp), list(DISTINCT [v.status, v.availability]) FILTER (v.variant_id IS NOT NULL)
 FROM core.products AS p
@@ -115,7 +123,7 @@ def _listed_products(
                 brand=brand,
                 brand_number=numbers[brand],
                 price=price,
-                state=stock_words(reason, of.language),
+                state=of.language.gettext(_STATES[reason]),
             )
         )
     return products, names

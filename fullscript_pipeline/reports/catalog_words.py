@@ -33,12 +33,6 @@ _STATUSES = {
         translatable("removed"),
     )
 }
-_STATES = {
-    "out": translatable("Out of stock"),
-    "discontinued": translatable("Discontinued"),
-    "gone": translatable("Gone"),
-    None: translatable("In stock"),
-}
 # Why a digest is held (`catalog.digest.hold_reason`), which is stored in English.
 _HELD = (
     (
@@ -66,11 +60,6 @@ def section_words(key: str, language: PageLanguage) -> str:
 def brand_status(status: str | None, language: PageLanguage) -> str:
     """The status of a brand; a word that the vendor has not documented stays as it is."""
     return language.gettext(_STATUSES[status]) if status in _STATUSES else status or ""
-
-
-def stock_words(reason: str | None, language: PageLanguage) -> str:
-    """Whether a product can be had: `shortage_reason`, or `gone`."""
-    return language.gettext(_STATES[reason])
 
 
 def heading_words(digest: Digest, language: PageLanguage) -> str:

@@ -42,10 +42,11 @@ class Api:
 
     def routes(self) -> list[Route]:
         """The routes of both servers, under `/us-snd` and `/ca-snd`."""
-        authorize = Consent(self.sandbox).authorize
+        consent = Consent(self.sandbox)
         return [
-            Route("/{server}/oauth/authorize", authorize, methods=["GET"]),
-            Route("/{server}/api/oauth/authorize", authorize, methods=["GET"]),
+            Route("/{server}/signin", consent.sign_in, methods=["GET"]),
+            Route("/{server}/oauth/authorize", consent.authorize, methods=["GET"]),
+            Route("/{server}/api/oauth/authorize", consent.authorize, methods=["GET"]),
             Route("/{server}/api/oauth/token", self.token, methods=["POST"]),
             Route("/{server}/api/oauth/revoke", self.revoke, methods=["POST"]),
             Route("/{server}/api/{path:path}", self.api, methods=list(METHODS)),

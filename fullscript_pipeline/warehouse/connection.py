@@ -56,11 +56,12 @@ class Warehouse:
         lock_wait: float = LOCK_WAIT_SECONDS,
         temp_dir: Path | None = None,
     ) -> None:
-        self.path = path
-        self._temp_dir = temp_dir or path.parent / "tmp"
+        # Its locks are taken again later, when the process may have another working directory.
+        self.path = path.absolute()
+        self._temp_dir = temp_dir or self.path.parent / "tmp"
         self._key = encryption_key
         self._lock_wait = lock_wait
-        self._lock = WarehouseLock(path, lock_wait)
+        self._lock = WarehouseLock(self.path, lock_wait)
         self._opening = threading.Lock()
         self._attachment: Attachment | None = None
 

@@ -54,9 +54,9 @@ class ListedPatient:
     call: ListedCall | None
     words: str
 
-    def matches(self, query: str) -> bool:
-        """Whether every word of the query is in the name, the birth date or the clinic's own id."""
-        return all(word in self.words for word in fold(query).split())
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether every (folded) word is in the name, the birth date or the clinic's own id."""
+        return all(word in self.words for word in words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,10 @@ class ClinicFiles:
     stale: str | None
     practitioners: Mapping[str, str]
     patients: Mapping[str, ListedPatient]
+
+    def are_all(self, visible: frozenset[str] | None) -> bool:
+        """Whether the patients whom a user may see (None: everybody) are all that have pages."""
+        return visible is None or visible >= self.patients.keys()
 
     def patient(self, named: str) -> ListedPatient | None:
         """The patient of this id, or of this page's file name, which pages link to."""

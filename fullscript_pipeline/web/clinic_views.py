@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from fullscript_pipeline.web.clinic_files import ListedPatient
+from fullscript_pipeline.web.clinic_files import ListedPatient, fold
 from fullscript_pipeline.web.embed_views import EmbedViews
 from fullscript_pipeline.web.note_views import NoteViews
 from fullscript_pipeline.web.operator_views import OperatorViews
@@ -30,6 +30,7 @@ class PatientFilter:
     """What the list of patients is narrowed to. `only`: `calls`, `set-aside` or `everybody`."""
 
     query: str
+    words: Sequence[str]
     practitioner: str
     only: str
     number: int
@@ -39,6 +40,7 @@ class PatientFilter:
         number, query = fields.get("page", "1"), fields.get("q", "")[:_LONGEST_QUERY].strip()
         return cls(
             query=query,
+            words=fold(query).split(),
             practitioner=fields.get("practitioner", ""),
             only=fields.get("only", "calls"),
             number=max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 6 else 1,
@@ -51,7 +53,7 @@ class PatientFilter:
             return False
         if self.practitioner and self.practitioner not in patient.practitioner_ids:
             return False
-        return patient.matches(self.query)
+        return patient.matches(self.words)
 
 
 class ClinicViews:
@@ -102,7 +104,7 @@ class ClinicViews:
             found=len(found),
             pages=max(1, -(-len(found) // _ROWS)),
             form_key=self._visitors.form_key(visit.session),
-            sees_everybody=self._visitors.sees_everybody(visit),
+            sees_everybody=visit.clinic.are_all(visible),
         )
 
     def patient(self, request: Request) -> Response:

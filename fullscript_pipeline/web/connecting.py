@@ -15,7 +15,7 @@ from fullscript_pipeline.errors import NeedsConnect
 from fullscript_pipeline.portal_store import DONE, FAILED, WAITING, InvitationUsed, PortalRequest
 from fullscript_pipeline.web.cookies import set_cookie
 from fullscript_pipeline.web.fullscript_app import FullscriptApp, listed_patients
-from fullscript_pipeline.web.language import translate
+from fullscript_pipeline.web.language import translate, translate_told
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.sessions import PortalSession, PortalUser
 from fullscript_pipeline.web.sign_ins import CONNECTION, SIGN_IN_SECONDS
@@ -59,7 +59,7 @@ class Connecting:
             user=user,
             form_key=self._visitors.form_key(session),
             asked=asked,
-            progress=self._progress(asked) if asked else "",
+            progress=translate_told(self._progress(asked)) if asked else "",
             is_offered=is_offered,
             warning=self._warning(session) if is_offered else None,
         )

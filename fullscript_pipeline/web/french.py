@@ -125,6 +125,13 @@ FRENCH = {
     "This needs JavaScript. The patient's page links to Fullscript without it.": (
         "Ceci exige JavaScript. La page du patient mène à Fullscript sans lui."
     ),
+    "Changed in Fullscript: this patient is being read again.": (
+        "Modifié dans Fullscript : ce patient est en cours de relecture."
+    ),
+    "Fullscript cannot be opened here now. The patient's page links to it.": (
+        "Fullscript ne peut pas être ouvert ici maintenant. La page du patient y mène."
+    ),
+    "Copied.": "Copié.",
     # Notes
     "Notes of the clinic": "Notes de la clinique",
     "Kept in this portal only, never sent to Fullscript.": (
@@ -191,6 +198,12 @@ FRENCH = {
     "You see {seen} of the clinic's {count} patients.": "Vous voyez {seen} des {count} patients de la clinique.",
     "The pipeline is connecting the clinic.": "La clinique est en train d’être reliée.",
     "The clinic is connected. Its first pull begins.": "La clinique est reliée. Sa première lecture commence.",
+    "The first pull runs: {count} step done. A large clinic takes an hour or two.": (
+        "La première lecture est en cours : {count} étape terminée. Une grande clinique prend une heure ou deux."
+    ),
+    "The first pull runs: {count} steps done. A large clinic takes an hour or two.": (
+        "La première lecture est en cours : {count} étapes terminées. Une grande clinique prend une heure ou deux."
+    ),
     "The clinic is read.": "La clinique est lue.",
     "Somebody of another clinic has approved the access: nothing was connected.": (
         "Une personne d’une autre clinique a approuvé l’accès : rien n’a été relié."
@@ -236,10 +249,10 @@ FRENCH = {
     "Region": "Région",
     "All products last read": "Dernière lecture de tous les produits",
     "Health": "Santé",
-    "{failed} failed, {warned} warnings, {skipped} not checked, {passed} passed. In the words of `fullscript-pipeline "
-    "doctor`, which are English.": (
-        "{failed} échecs, {warned} avertissements, {skipped} non vérifiés, {passed} réussis. Dans les mots de "
-        "`fullscript-pipeline doctor`, qui sont anglais."
+    "Failed: {failed}. Warnings: {warned}. Not checked: {skipped}. Passed: {passed}. In the words of the command "
+    "doctor, which are English.": (
+        "Échecs : {failed}. Avertissements : {warned}. Non vérifiés : {skipped}. Réussis : {passed}. Dans les mots de "
+        "la commande doctor, qui sont anglais."
     ),
     "failed": "échec",
     "warning": "avertissement",

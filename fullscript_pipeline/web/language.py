@@ -4,6 +4,7 @@ A user's choice is in a cookie; without one the browser's languages decide. What
 last run, which are in the clinic's language.
 """
 
+import re
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers
@@ -12,6 +13,7 @@ from fullscript_pipeline.web.french import FRENCH
 
 COOKIE = "portal_language"
 LANGUAGES = {"en": "English", "fr": "Français"}
+_NUMBER = re.compile(r"\d+")
 _chosen: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -34,3 +36,11 @@ def translate(text: str, **values: object) -> str:
     """The sentence in the request's language, with the values in it; English where there is no other."""
     chosen = FRENCH.get(text, text) if _chosen.get() == "fr" else text
     return chosen.format(**values) if values else chosen
+
+
+def translate_told(text: str) -> str:
+    """A sentence that the pipeline has told the portal; it may hold one number."""
+    number = _NUMBER.search(text)
+    if text in FRENCH or number is None:
+        return translate(text)
+    return translate(_NUMBER.sub("{count}", text, count=1), count=number[0])

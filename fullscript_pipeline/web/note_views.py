@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fullscript_pipeline.web.clinic_files import ListedPatient
 from fullscript_pipeline.web.language import translate
-from fullscript_pipeline.web.notes import BACK, CALLED, KINDS, LONGEST_TEXT, SET_ASIDE, TEXT
+from fullscript_pipeline.web.notes import BACK, CALLED, KINDS, LONGEST_TEXT, SET_ASIDE, TEXT, ContactState
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.templating import page, part
 from fullscript_pipeline.web.visitors import Visit, Visitors
@@ -29,14 +29,14 @@ class NoteViews:
         """The part of the patient's page."""
         today = self._portal.today()
         history = self._portal.notes.of_patient(visit.session.user, patient.id)
-        state = self._portal.notes.states(visit.session.user).get(patient.id)
+        state = ContactState.of(history)
         return part(
             "notes.html.j2",
             action=f"/clinics/{visit.clinic.clinic_key}/patients/{patient.file}/notes",
             form_key=self._visitors.form_key(visit.session),
             history=history,
             words=_WORDS,
-            set_aside=state.set_aside if state and state.is_set_aside(today) else None,
+            set_aside=state.set_aside if state.is_set_aside(today) else None,
             today=today.isoformat(),
             zone=self._portal.configuration.time_zone,
             longest=LONGEST_TEXT,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import ColumnElement, Row, func, insert, select
 
 from fullscript_pipeline.portal_store import PortalDatabase, Seal
 from fullscript_pipeline.web.schema import notes
@@ -37,6 +37,14 @@ class ContactState:
 
     called: PatientNote | None = None
     set_aside: PatientNote | None = None
+
+    @classmethod
+    def of(cls, history: Sequence[PatientNote]) -> "ContactState":
+        """By the notes of one patient, the newest first."""
+        return cls(
+            called=next((note for note in history if note.kind == CALLED), None),
+            set_aside=next((note for note in history if note.kind in (SET_ASIDE, BACK)), None),
+        )
 
     def is_set_aside(self, today: date) -> bool:
         note = self.set_aside
@@ -68,28 +76,22 @@ class PatientNotes:
 
     def of_patient(self, user: PortalUser, patient_id: str) -> Sequence[PatientNote]:
         """The history of a patient of the user's clinic, the newest first."""
-        return [self._note(row) for row in self._rows(user, patient_id)]
+        return [self._note(row) for row in self._rows(_of_clinic(user) & (notes.c.patient_id == patient_id))]
 
     def states(self, user: PortalUser) -> Mapping[str, ContactState]:
         """By patient of the user's clinic: the newest call, and whether they are set aside."""
-        called: dict[str, PatientNote] = {}
-        set_aside: dict[str, PatientNote] = {}
-        for row in self._rows(user):
-            if row.kind == CALLED and row.patient_id not in called:
-                called[row.patient_id] = self._note(row)
-            elif row.kind in (SET_ASIDE, BACK) and row.patient_id not in set_aside:
-                set_aside[row.patient_id] = self._note(row)
-        return {
-            patient_id: ContactState(called=called.get(patient_id), set_aside=set_aside.get(patient_id))
-            for patient_id in called.keys() | set_aside.keys()
-        }
+        of_contact = _of_clinic(user) & notes.c.kind.in_((CALLED, SET_ASIDE, BACK))
+        newest = (
+            select(func.max(notes.c.note_id)).where(of_contact).group_by(notes.c.patient_id, notes.c.kind == CALLED)
+        )
+        histories: dict[str, list[PatientNote]] = {}
+        for row in self._rows(notes.c.note_id.in_(newest)):
+            histories.setdefault(row.patient_id, []).append(self._note(row))
+        return {patient_id: ContactState.of(history) for patient_id, history in histories.items()}
 
-    def _rows(self, user: PortalUser, patient_id: str | None = None) -> Sequence[Row[Any]]:
-        query = select(notes).where((notes.c.server == user.server) & (notes.c.clinic_id == user.clinic_id))
-        if patient_id is not None:
-            query = query.where(notes.c.patient_id == patient_id)
+    def _rows(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
         with self._database.read() as connection:
-            return connection.execute(query.order_by(notes.c.note_id.desc())).all()
+            return connection.execute(select(notes).where(which).order_by(notes.c.note_id.desc())).all()
 
     def _note(self, row: Row[Any]) -> PatientNote:
         place = _place(row.server, row.clinic_id, row.patient_id)
@@ -106,6 +108,10 @@ def sealed_places(row: Row[Any]) -> list[tuple[str, str]]:
     """The sealed columns of a row, each with its place."""
     place = _place(row.server, row.clinic_id, row.patient_id)
     return [(name, f"notes.{name}|{place}") for name in ("text", "author_name")]
+
+
+def _of_clinic(user: PortalUser) -> ColumnElement[bool]:
+    return (notes.c.server == user.server) & (notes.c.clinic_id == user.clinic_id)
 
 
 def _place(server: str, clinic_id: str, patient_id: str) -> str:

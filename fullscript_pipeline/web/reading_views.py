@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fullscript_pipeline.portal_store import DONE, WAITING, PortalRequest
 from fullscript_pipeline.web.clinic_files import ListedPatient
+from fullscript_pipeline.web.language import translate_told
 from fullscript_pipeline.web.portal import Portal
 from fullscript_pipeline.web.templating import page, part
 from fullscript_pipeline.web.visitors import Visit, Visitors
@@ -62,7 +63,7 @@ class ReadingViews:
             asked=asked,
             action=_address(visit, patient),
             form_key=self._visitors.form_key(visit.session),
-            progress=self._progress(asked),
+            progress=translate_told(self._progress(asked)),
         )
 
     def _latest(self, visit: Visit, patient: ListedPatient) -> PortalRequest | None:

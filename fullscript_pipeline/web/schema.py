@@ -4,7 +4,7 @@ Tokens, names of users and notes are sealed; ids of sessions and states are stor
 here: queries.
 """
 
-from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, MetaData, Table, Text
 
 from fullscript_pipeline.portal_store import TableSet
 
@@ -12,8 +12,11 @@ metadata = MetaData()
 # A change of the tables raises the version; a file of a newer version is refused. Sign-ins last ten minutes.
 TABLES = TableSet(
     metadata=metadata,
-    version=2,
-    upgrades={2: ("DROP TABLE sign_ins", "ALTER TABLE sessions ADD COLUMN invitation_id TEXT")},
+    version=3,
+    upgrades={
+        2: ("DROP TABLE sign_ins", "ALTER TABLE sessions ADD COLUMN invitation_id TEXT"),
+        3: ("CREATE INDEX notes_by_patient ON notes (server, clinic_id, patient_id, kind)",),
+    },
 )
 
 # A sign-in that was begun here: `browser_hash` binds it to the browser that began it, `purpose` says what it is for.
@@ -57,6 +60,7 @@ notes = Table(
         Column("note_id", Integer, primary_key=True), Column("server", Text), Column("clinic_id", Text),
         Column("patient_id", Text), Column("kind", Text), Column("until_on", Text), Column("text", Text),
         Column("author_id", Text), Column("author_name", Text), Column("at_s", Float),
+        Index("notes_by_patient", "server", "clinic_id", "patient_id", "kind"),
     ),
 )  # fmt: skip
 

@@ -109,8 +109,7 @@ class Visitors:
 
     def sees_everybody(self, visit: Visit) -> bool:
         """Whether the user may see every patient of the clinic's pages."""
-        visible = self._portal.sessions.visible(visit.session)
-        return visible is None or visible >= visit.clinic.patients.keys()
+        return visit.clinic.are_all(self._portal.sessions.visible(visit.session))
 
     def refuse(self, session: PortalSession, what: str) -> NoReturn:
         """Records that something was not shown. Raises NotShown."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fullscript_pipeline.catalog import CatalogChange, build_catalog_changes, changes_between
+from fullscript_pipeline.catalog import CatalogChange, build_catalog_changes, changes, changes_between
 from fullscript_pipeline.errors import UsageError
 from fullscript_pipeline_tests.helpers.catalog_history import UTC_ZONE, noon, nov, observe, small_world, warehouse
 
@@ -69,6 +69,19 @@ def test_a_change_is_one_row_under_the_vendors_path(
 def test_a_price_without_its_raw_text_reads_like_a_price(con: Connection) -> None:
     rows = two_days(con, ("variants", "p1-60", "msrp_raw", None), ("variants", "p1-60", "msrp", "21.5"))
     assert facts(rows) == [("variant", "p1-60", "changed", "msrp", "19.99", "21.50")]
+
+
+def test_after_a_comparison_that_failed_the_threads_are_as_before(
+    con: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe(con, small_world(), noon(21))
+    con.execute("SET threads = 1")
+    monkeypatch.setattr(changes, "_compare", lambda con, *_: con.execute("SELECT error('as if out of memory')"))
+    con.execute("BEGIN")
+    with pytest.raises(duckdb.Error, match="as if"):
+        diff(con, 21, 21)
+    con.execute("ROLLBACK")
+    assert con.execute("SELECT current_setting('threads')").fetchone() == (1,)
 
 
 def test_nothing_changed_is_no_row(con: Connection) -> None:

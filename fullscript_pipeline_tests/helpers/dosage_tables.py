@@ -1,6 +1,6 @@
 """The decided dosage texts: what each means, decided before the reader was run on it.
 
-fields (each field alone), first, blind, third to eighth (whole dosages of different authors), outside (other people's).
+fields (each field alone), first, blind, third to tenth (whole dosages of different authors), outside (other people's).
 `right`: `2`, `1..2`, `open 3` (only the largest dose), `open from 2`, `prn`, `no` (to be refused); ` or ` between what
 is as good. `length`: days, ongoing, unread, or empty. What does not belong here: tests.
 """
@@ -11,7 +11,20 @@ from pathlib import Path
 
 from fullscript_pipeline.adherence import Dosage, parse_dosage
 
-NAMES = ("fields", "first", "blind", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "outside")
+NAMES = (
+    "fields",
+    "first",
+    "blind",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "outside",
+)
 FIELDS = ("amount", "frequency", "duration", "format", "additional_info")
 
 

@@ -87,7 +87,11 @@ class RunningPortal:
 
     def form_key(self, client: httpx.Client, slug: str) -> str:
         """What forms of this browser's session hold."""
-        return client.get(f"/clinics/{self.keys[slug]}/").text.partition('name="form_key" value="')[2].partition('"')[0]
+        return (
+            client.get(f"{self.url}/clinics/{self.keys[slug]}/")
+            .text.partition('name="form_key" value="')[2]
+            .partition('"')[0]
+        )
 
     def events(self) -> list[str]:
         return [str(entry["event"]) for entry in self.portal.audit.entries()]

@@ -45,6 +45,7 @@ def main() -> None:
             _wait_until_up(url)
             window.open(f"{url}/?code={make_code(read_key(data / 'ui.key'))}")
             _ui(window, url)
+            _portal(window, data / "demo.env")
 
 
 def _pages(window: Browser, reports: Path) -> None:
@@ -68,6 +69,17 @@ def _ui(window: Browser, url: str) -> None:
         window.wait_for(*words)
         _wait_until_unchanged(window.text)
         window.picture(FOLDER / f"ui-{name}.png")
+
+
+def _portal(window: Browser, variables: Path) -> None:
+    """As a practitioner: the button, the sandbox's sign-in page, the list of whom to contact."""
+    pairs = (line.partition("=") for line in variables.read_text().splitlines())
+    window.open(next(text.strip("'") for name, _, text in pairs if name == "FULLSCRIPT_WEB_URL"))
+    window.click("Sign in with Fullscript: United States")
+    window.wait_for("who authorizes it")
+    window.click("Authorize as the owner")
+    window.wait_for("whom to contact")
+    window.picture(FOLDER / "portal.png")
 
 
 def _wait_until_unchanged(text: Callable[[], str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+from unittest import mock
 
 import dagster as dg
 import httpx
@@ -24,6 +25,7 @@ from fullscript_pipeline.orchestration.automation import run_config
 from fullscript_pipeline.orchestration.runtime import add_clinic_partitions, clinic_partition, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import region_partition
 from fullscript_pipeline.refresh import ingest_inbox, request_for_due_events
+from fullscript_pipeline.warehouse import attachment
 from fullscript_pipeline.webhooks import WebhookEndpoint, serving
 from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
 from fullscript_pipeline_tests.helpers.source_figures import NAME, ROOT
@@ -35,14 +37,19 @@ _SANDBOX = f"{ROOT / NAME / 'sandbox'}/"
 
 @dataclass
 class TracedPath:
-    """The package's functions in the order in which each was first called, the sandbox's aside."""
+    """The package's functions in the order in which each was first called, the sandbox's aside.
 
-    functions: dict[CodeType, None] = field(default_factory=dict)
+    With the thread that called it: a reader follows one thread after the other, however the machine mixes them.
+    """
+
+    functions: dict[CodeType, int] = field(default_factory=dict)
 
     @property
     def files(self) -> list[str]:
         """The files in their order, each as often as the path comes to it."""
-        files = [str(Path(code.co_filename).relative_to(_PACKAGE)) for code in self.functions]
+        threads = list(dict.fromkeys(self.functions.values()))
+        in_order = sorted(self.functions, key=lambda code: threads.index(self.functions[code]))
+        files = [str(Path(code.co_filename).relative_to(_PACKAGE)) for code in in_order]
         return [file for place, file in enumerate(files) if place == 0 or files[place - 1] != file]
 
     @property
@@ -72,7 +79,7 @@ def traced_into(path: TracedPath, *entries: str) -> Iterator[None]:
         if event != "call" or not _is_counted(frame.f_code):
             return
         if not files or threading.current_thread() is not this_thread or _is_below(frame, files):
-            path.functions.setdefault(frame.f_code)
+            path.functions.setdefault(frame.f_code, threading.get_ident())
 
     threading.setprofile(note_call)
     sys.setprofile(note_call)
@@ -166,8 +173,12 @@ class TracedClinic:
 
 @contextmanager
 def traced_clinic() -> Iterator[TracedClinic]:
-    """In a directory of its own, with a sandbox in this process."""
+    """In a directory of its own, with a sandbox in this process.
+
+    The warehouse file stays attached between two uses, so that a way does not depend on the machine's pace.
+    """
     with (
+        mock.patch.object(attachment, "IDLE_SECONDS", 3600.0),
         tempfile.TemporaryDirectory() as folder,
         open_live_clinic(Path(folder), all_clinics=1, patients=5, products=20, pulled=False) as clinic,
     ):

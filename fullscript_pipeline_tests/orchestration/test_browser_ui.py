@@ -12,6 +12,7 @@ from urllib.parse import quote
 import dagster as dg
 import httpx
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.test_utils import freeze_time
 
 from fullscript_pipeline.cli.subprocesses import run_child
@@ -25,6 +26,7 @@ from fullscript_pipeline_tests.helpers.free_ports import free_port
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 from fullscript_pipeline_tests.helpers.ui_links import ui_link
+from fullscript_pipeline_tests.helpers.wait_until import wait
 
 pytestmark = [
     pytest.mark.check_all,
@@ -229,17 +231,29 @@ def test_a_backfill_over_a_day_that_is_over_ends_green(page: Page) -> None:
         assert time.monotonic() < deadline, page.browser.text()[:1500]
         time.sleep(1)
     backfill_id = ended[0].backfill_id
-    page.open(f"/runs/b/{backfill_id}").wait_for("2 partitions", "Completed", seconds=60)
+    # First Dagster calls it failed; closed_backfills_sensor looks every 15 s.
+    assert wait(lambda: _status(page, backfill_id) is BulkActionStatus.COMPLETED_SUCCESS, 90), _status(
+        page, backfill_id
+    )
+    assert "100% completed" in page.open(f"/runs/b/{backfill_id}").wait_for("core / clinics")
     runs = page.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": backfill_id}))
     assert {(run.status.value, run.tags["fullscript/clinic"]) for run in runs} == {("SUCCESS", page.clinic)}
     assert sorted(run.tags.get("fullscript/closed_day", "made") for run in runs) == [FIRST.isoformat(), "made"]
     page.open("/runs").wait_for("backfill", "core / clinics", "success")
 
 
+def _status(page: Page, backfill_id: str) -> BulkActionStatus | None:
+    backfill = page.instance.get_backfill(backfill_id)
+    return backfill.status if backfill else None
+
+
 def test_other_regions_and_days_do_not_make_a_cell_look_out_of_date(page: Page) -> None:
     """The catalog was pulled after the clinic's day, whose cell stays as true as it was."""
-    for asset, cell in (("marts/adherence", f"{page.clinic}%7C{DAY}"), ("reports/catalog_digest", f"{DAY}%7Cus")):
-        text = page.open(f"/assets/{asset}?view=partitions&default_range=all&partition={cell}").wait_for("rows", "run")
+    for asset, cell, number in (
+        ("marts/adherence", f"{page.clinic}%7C{DAY}", "rows"),
+        ("reports/catalog_digest", f"{DAY}%7Cus", "products_seen"),
+    ):
+        text = page.open(f"/assets/{asset}?view=partitions&default_range=all&partition={cell}").wait_for(number)
         assert "unsynced" not in text
 
 

@@ -125,7 +125,7 @@ def test_release_on_the_command_line_turns_the_red_square_green(
     assert "Gone: 10" in " ".join(page.read_text(encoding="utf-8").split())
     assert _cells(instance, digest_key) == [region_partition("us", nov(21))]
     assert _command(monkeypatch, "release", "2026-11-21", "--region", "us") == 2
-    assert "is not held; none is held." in capfd.readouterr().err
+    assert "is not held; none is held, so there is nothing to release." in capfd.readouterr().err
     instance.dispose()
 
 

@@ -113,9 +113,12 @@ def test_an_unknown_type_asks_nothing() -> None:
     assert (chosen.details, set(chosen.known.values())) == ((), {()})
 
 
-@pytest.mark.parametrize(("clinics", "feeds", "seconds"), [(1, 5, 15.0), (3, 4, 15.0), (50, 5, 157.89)])
-def test_idle_looks_take_at_most_a_tenth_of_the_budget(clinics: int, feeds: int, seconds: float) -> None:
-    wait = poll_seconds(clinics, feeds)
+@pytest.mark.parametrize(
+    ("clinics", "feeds", "events_flow", "seconds"),
+    [(1, 5, False, 15.0), (3, 4, False, 15.0), (50, 5, False, 157.89), (1, 5, True, 5.0), (3, 4, True, 7.58)],
+)
+def test_looks_take_at_most_a_tenth_of_the_budget(clinics: int, feeds: int, events_flow: bool, seconds: float) -> None:
+    wait = poll_seconds(clinics, feeds, events_flow=events_flow)
     assert wait == pytest.approx(seconds, abs=0.01)
     assert clinics * feeds * 300 / wait <= 475.001
 

@@ -95,7 +95,7 @@ def test_words_of_webhooks_are_no_move_and_a_refusal_says_nothing(live_clinic: L
 
 
 @given(costs=st.lists(st.integers(0, 60), min_size=1, max_size=12), feeds=st.integers(1, 200))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_polls_stay_within_a_tenth_of_the_look(
     costs: list[int], feeds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,19 @@ def test_a_digest_for_the_terminals_html_stands_alone(catalog: duckdb.DuckDBPyCo
     assert {link["href"][0] for link in page.all("a")} == {"#"}
 
 
+def test_the_label_facts_of_a_product_are_one_row_of_several_lines() -> None:
+    con = warehouse()
+    world = small_world()
+    observe(con, world, noon(21))
+    world["products"]["p1"] |= {"dosage_format": "powder", "dosage_recommended_amount": "2"}
+    observe(con, world, noon(22))
+    digest = digest_between(con, "us", nov(21), nov(22), UTC_ZONE)
+    assert digest.counts["facts"] == 1
+    page = Page(render_catalog_digest(digest, rendered_at=NOON, time_zone=UTC_ZONE))
+    assert [row.get("class") for row in page.all("tr") if "data-b" in row] == [None, "more"]
+    con.close()
+
+
 @pytest.mark.check_all
 def test_thousands_of_changes_are_small_pages(store: ReportStore) -> None:
     con = warehouse()

@@ -114,6 +114,21 @@ def test_a_file_that_was_replaced_is_opened_anew(warehouse: Warehouse, tmp_path:
     assert highest(warehouse) == 98
 
 
+def test_the_locks_stay_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`catalog compare data@us ...` names a file by a relative path; its lock is looked at again later."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first / "data", second / "data"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(first)
+    warehouse = Warehouse(Path("data/file.duckdb"))
+    with warehouse.write() as con:
+        monkeypatch.chdir(second)
+        con.execute("CREATE TABLE one (value INTEGER)")
+    detach_all()
+    assert list((second / "data").iterdir()) == []
+    assert warehouse.path == first / "data" / "file.duckdb"
+
+
 def test_a_forked_child_does_not_hold_the_file(warehouse: Warehouse) -> None:
     assert run(FORK_BETWEEN_USES, warehouse.path) == "99"
 

@@ -111,6 +111,18 @@ def test_a_plan_opens_at_the_entry_point_that_is_wanted(portal: RunningPortal) -
     assert client.get(address, params={"entrypoint": "elsewhere"}).status_code == 422
 
 
+def test_a_request_commits_one_entry_at_most(portal: RunningPortal) -> None:
+    """Each entry is synced to the disk before the answer: two would cost twice."""
+    client = portal.sign_in(CLINIC)
+    counts = []
+    for path in (*addresses(portal, CLINIC), *addresses(portal, OTHER)):
+        before = len(portal.events())
+        client.get(path)
+        counts.append(len(portal.events()) - before)
+    assert set(counts) <= {0, 1}
+    assert sum(counts) > len(counts) // 2, "views and refusals are entries"
+
+
 def test_the_audit_log_is_whole_and_says_when_it_was_changed(portal: RunningPortal) -> None:
     portal.sign_in(CLINIC)
     assert portal.portal.audit.damage() == []

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner, Result
 
+from fullscript_pipeline.acting_user import acting_user
 from fullscript_pipeline.cli.web import web
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.web import erase_from_portal
@@ -48,7 +49,9 @@ def test_the_printed_link_lets_a_clinic_be_connected(portal: RunningPortal) -> N
     client = portal.browser()
     client.get(portal.begin(client, NEW, invitation=text).headers["location"])
     assert client.get("/connect").status_code == 200
-    assert portal.events().count("invitation made") == 1
+    made = [entry for entry in portal.portal.audit.entries() if entry["event"] == "invitation made"]
+    assert [(entry["server"], entry["days"]) for entry in made] == [(server, 3)]
+    assert (made[0]["os_user"], made[0]["host"]) == (acting_user()["user"], acting_user()["host"])
 
 
 def test_no_invitation_where_the_pipelines_app_is_answered_elsewhere(

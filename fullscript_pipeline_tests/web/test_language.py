@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
 from fullscript_pipeline.web.french import FRENCH
+from fullscript_pipeline.web.language import translate_told, use_language_of
 from fullscript_pipeline.web.note_views import _WORDS
 from fullscript_pipeline_tests.helpers.running_portal import RunningPortal
 
@@ -26,7 +28,7 @@ def test_every_sentence_of_a_template_has_a_french_one() -> None:
 
 
 def test_every_sentence_of_a_module_that_a_user_reads_has_a_french_one() -> None:
-    names = ("app", "connecting", "note_views", "plan_views", "reading_views", "signing_in")
+    names = ("app", "connecting", "note_views", "operator_sign_in", "plan_views", "reading_views", "signing_in")
     for name in names:
         tree = ast.parse((ROOM / f"{name}.py").read_text(encoding="utf-8"))
         docs = {ast.get_docstring(node, clean=False) for node in ast.walk(tree)
@@ -37,6 +39,30 @@ def test_every_sentence_of_a_module_that_a_user_reads_has_a_french_one() -> None
         sentences = {text for text in texts - docs if re.fullmatch(r"[A-Z].*[a-z].* .*[.:!]", text)}
         assert sentences <= FRENCH.keys(), name
     assert set(_WORDS.values()) <= FRENCH.keys()
+
+
+def test_scripts_hold_no_sentence_of_their_own() -> None:
+    """The page gives a script its words."""
+    for name in ("embed.js", "portal.js"):
+        text = (ROOM / "static" / name).read_text(encoding="utf-8")
+        assert re.findall(r'"[A-Z][^"]*[ .][^"]*"', text) == [], name
+
+
+def test_every_sentence_that_the_daemon_tells_has_a_french_one() -> None:
+    """A sentence with a number in it, too."""
+    tree = ast.parse((ROOM.parent / "orchestration" / "automation" / "portal_requests.py").read_text(encoding="utf-8"))
+    told = [
+        node.args[-1].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"describe", "end"}
+        and isinstance(node.args[-1], ast.Constant)
+    ]  # fmt: skip
+    assert len(told) >= 5
+    assert {text for text in told if text != "Read."} <= FRENCH.keys()
+    use_language_of(Headers({"accept-language": "fr"}), {})
+    for steps in ("1 step", "12 steps"):
+        english = f"The first pull runs: {steps} done. A large clinic takes an hour or two."
+        assert translate_told(english).startswith(f"La première lecture est en cours : {steps.split()[0]} étape")
 
 
 def test_values_have_the_same_places_in_both_languages() -> None:

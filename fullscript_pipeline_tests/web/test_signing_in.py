@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from fullscript_pipeline.cli.demo import sign_in_links
 from fullscript_pipeline.web.confirmation import CHECK_SECONDS, UNCONFIRMED_SECONDS
 from fullscript_pipeline.web.schema import sessions
 from fullscript_pipeline_tests.helpers.running_portal import RunningPortal
@@ -32,6 +33,19 @@ def test_who_signs_in_sees_their_clinic(portal: RunningPortal) -> None:
     assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "lax")
     assert "signed in" in portal.events()
     assert client.get("/").headers["location"] == f"/clinics/{portal.keys[CLINIC]}/"
+
+
+def test_a_link_of_the_demo_signs_in_once_with_one_click(portal: RunningPortal) -> None:
+    """What `demo` and `ui` print. The second sign-in of the browser chooses somebody at Fullscript again."""
+    links = sign_in_links(portal.sandbox.control)
+    assert len(links) == len(portal.sandbox.clinics)
+    (link,) = [link for link in links if link.endswith(f"login={CLINIC}")]
+    with httpx.Client(trust_env=False, timeout=30, follow_redirects=True) as browser:
+        assert str(browser.get(link).url) == f"{portal.url}/clinics/{portal.keys[CLINIC]}/"
+        browser.post(f"{portal.url}/signout", data={"form_key": portal.form_key(browser, CLINIC)})
+        server = portal.sandbox.clinics[CLINIC]["server"]
+        assert "Who authorizes it?" in browser.get(f"{portal.url}/signin/{server}").text
+        assert browser.get(link.replace(CLINIC, "nobody")).status_code == 404
 
 
 def test_nobody_else_sees_anything(portal: RunningPortal) -> None:

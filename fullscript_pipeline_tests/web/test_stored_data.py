@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from fullscript_pipeline.portal_store import PortalDatabase, Seal
 from fullscript_pipeline.web import back_up_portal, erase_from_portal, notes_of_person, reseal_portal, restore_portal
 from fullscript_pipeline.web.audit_log import PortalAudit
 from fullscript_pipeline.web.digest_key import read_digests
-from fullscript_pipeline.web.notes import TEXT, PatientNotes
+from fullscript_pipeline.web.notes import BACK, CALLED, SET_ASIDE, TEXT, ContactState, PatientNotes
 from fullscript_pipeline.web.schema import TABLES
 from fullscript_pipeline.web.sessions import PortalUser, Sessions, UserTokens
 
@@ -48,6 +49,35 @@ def store(tmp_path: Path) -> Path:
 def count(path: Path, query: str) -> int:
     with closing(sqlite3.connect(path)) as connection:
         return int(connection.execute(query).fetchone()[0])
+
+
+def test_a_store_of_the_version_before_opens_and_finds_notes_by_an_index(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("DROP INDEX notes_by_patient")
+        connection.execute("PRAGMA user_version = 2")
+    database = PortalDatabase(store, TABLES)
+    notes = PatientNotes(database, Seal([KEY]), time.time)
+    assert [note.text for note in notes.of_patient(user(), "p1")] == ["canary note about p1"]
+    database.close()
+    with closing(sqlite3.connect(store)) as connection:
+        query = "SELECT * FROM notes WHERE server = 'us-snd' AND clinic_id = 'c1' AND patient_id = 'p1'"
+        (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    assert "USING INDEX notes_by_patient" in plan[3]
+
+
+def test_the_newest_call_and_the_newest_setting_aside_count_for_the_list(store: Path) -> None:
+    database = PortalDatabase(store, TABLES)
+    notes, until = PatientNotes(database, Seal([KEY]), time.time), date(2026, 12, 24)
+    for kind in (CALLED, SET_ASIDE, TEXT, BACK, CALLED, SET_ASIDE, TEXT):
+        notes.add(user(), "p1", kind=kind, until=until if kind == SET_ASIDE else None, text=f"{kind} now")
+        notes.add(user("c2"), "p2", kind=kind, until=None, text="of another clinic")
+    notes.add(user(), "p3", kind=BACK, until=None, text="")
+    states = notes.states(user())
+    assert states.keys() == {"p1", "p3"}, "a text alone is no state"
+    assert states["p1"] == ContactState.of(notes.of_patient(user(), "p1"))
+    assert states["p1"].is_set_aside(date(2026, 12, 23)) and not states["p1"].is_set_aside(until)
+    assert states["p3"].called is None and not states["p3"].is_set_aside(date(2026, 12, 23))
+    database.close()
 
 
 def test_a_purge_reaches_the_portal(store: Path) -> None:

@@ -5,8 +5,11 @@ What does not belong here: anything that changes how much, how often or how long
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Neutral
-from fullscript_pipeline.adherence.dosage.moments import read_lead_time
-from fullscript_pipeline.adherence.dosage.quantities import read_unit
+from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_parts, read_short_time
+from fullscript_pipeline.adherence.dosage.quantities import read_unit_alone
+from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
+
+_STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser", "infusee", "infusez"}
 
 
 def read_neutral(cursor: Cursor) -> Neutral | None:
@@ -15,28 +18,82 @@ def read_neutral(cursor: Cursor) -> Neutral | None:
 
 
 def read_liquid(cursor: Cursor) -> Neutral | None:
-    """`in 8 oz of water`, `mixed with a glass of juice`: the numbers are the water's."""
-    if cursor.word("liquid_preposition") is None:
+    """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
+    if cursor.word("per_cup"):
+        return _of_liquids(cursor)
+    first = cursor.token.text if cursor.token else ""
+    if cursor.word("liquid_preposition") is None or _in_liquids(cursor) is None:
         return None
-    if cursor.word("liquid"):
+    if first in _STEEPED:
+        cursor.attempt(_for_minutes)
+    return Neutral()
+
+
+def _for_minutes(cursor: Cursor) -> bool | None:
+    """`15 min`, after what it is steeped in."""
+    cursor.word("for")
+    return True if read_span(cursor) and cursor.word("period") in ("second", "minute") else None
+
+
+def _in_liquids(cursor: Cursor) -> Neutral | None:
+    start = cursor.place
+    if cursor.word("glass") and _of_liquids(cursor):
+        return Neutral()
+    cursor.place = start
+    if cursor.attempt(_of_liquids):
         return Neutral()
     cursor.word("approximately")
     if cursor.word("glass") is None and read_span(cursor) is not None:
-        unit = read_unit(cursor)
+        unit = read_unit_alone(cursor)
         if unit is None or unit.kind not in ("volume", "ounce"):
             return None
         cursor.word("of")
-    return Neutral() if cursor.word("liquid") else None
+    return _of_liquids(cursor)
+
+
+def _of_liquids(cursor: Cursor) -> Neutral | None:
+    """`water`, `water or juice`, `water, juice or a smoothie`."""
+    if cursor.word("liquid") is None:
+        return None
+    cursor.word("of_choice")
+    while cursor.attempt(_another_liquid):
+        cursor.word("of_choice")
+    return Neutral()
+
+
+def _another_liquid(cursor: Cursor) -> str | None:
+    comma = cursor.sign(",/")
+    if not (cursor.word("or") or comma):
+        return None
+    return cursor.word("liquid")
+
+
+def read_body(cursor: Cursor) -> Neutral | None:
+    """`to inner forearm`, `sur le poignet`: one place; "each wrist" would be two."""
+    return Neutral() if cursor.word("on_body") and cursor.word("body") else None
 
 
 def read_distance(cursor: Cursor) -> Neutral | None:
-    """`2 hours away from other supplements`, `30 minutes before food`, `1 hour before or 2 hours after eating`."""
-    if not read_lead_time(cursor):
+    """`2 hours away from food`, `1 hour before or 2 hours after eating`, `a few hours before taking ...`."""
+    if read_lead_time(cursor) or cursor.attempt(_time_away):
+        if cursor.word("or"):
+            cursor.attempt(_any_time)
+        cursor.sign(",")
+    elif cursor.word("away") is None:
         return Neutral() if cursor.attempt(_between_doses) else None
-    if cursor.word("or"):
-        cursor.attempt(lambda at: True if read_lead_time(at) or at.word("time_before") else None)
-    cursor.sign(",")
-    return Neutral() if cursor.word("apart") else None
+    cursor.word("taking")
+    return Neutral() if _listed(cursor, "apart", "companion") else None
+
+
+def _any_time(cursor: Cursor) -> bool | None:
+    return True if read_lead_time(cursor) or cursor.word("time_before") or cursor.attempt(_time_away) else None
+
+
+def _time_away(cursor: Cursor) -> bool | None:
+    """`3 hours away from`: when not; it never says how often, as "2 hours after meals" does."""
+    # "À 2 heures d'intervalle du fer".
+    short = cursor.attempt(read_short_time) or (cursor.word("clock") and read_short_time(cursor))
+    return True if short and cursor.word("time_away") else None
 
 
 def _between_doses(cursor: Cursor) -> str | None:
@@ -47,11 +104,80 @@ def _between_doses(cursor: Cursor) -> str | None:
     return cursor.word("apart_from_each_other")
 
 
+def read_together(cursor: Cursor) -> Neutral | None:
+    """`with your multivitamin`, `avec la vitamine C`: what else is taken then, each of them no dose of this."""
+    return Neutral() if cursor.word("together") and _listed(cursor, "companion") else None
+
+
+def _listed(cursor: Cursor, *kinds: str) -> bool:
+    """`coffee`, `your coffee, tea and iron`: one thing or several of these kinds."""
+    if cursor.attempt(lambda at: _item(at, kinds)) is None:
+        return False
+    while cursor.attempt(lambda at: _another_item(at, kinds)):
+        pass
+    return True
+
+
+def _item(cursor: Cursor, kinds: tuple[str, ...]) -> str | None:
+    plain = cursor.attempt(lambda at: at.word(*kinds))
+    return plain or (cursor.word(*kinds) if cursor.word("item_article") else None)
+
+
+def _another_item(cursor: Cursor, kinds: tuple[str, ...]) -> str | None:
+    comma = cursor.sign(",/&")
+    return _item(cursor, kinds) if cursor.word("item_joint") or comma else None
+
+
+def read_storage(cursor: Cursor) -> Neutral | None:
+    """`keep in the fridge`, `refrigerate after opening`: where the pack is kept."""
+    if cursor.word("storage") is None:
+        return None
+    place = cursor.word("storage_place")
+    when = cursor.word("storage_when")
+    return Neutral() if place or when else None
+
+
+def read_dispensed(cursor: Cursor) -> Neutral | None:
+    """`Disp: 90 caps`, `qty #60`, `no refills`: what the pharmacy hands out is no dose."""
+    if cursor.word("dispense_nothing"):
+        return Neutral()
+    if cursor.word("dispense") is None:
+        return None
+    cursor.sign(":")
+    cursor.sign("#")
+    number = read_span(cursor)
+    # A smaller number may be a dose: "qty 2 daily".
+    if number is None or number.low <= MOST_PIECES_AT_A_TIME:
+        return None
+    cursor.word("unit", "container")
+    return Neutral()
+
+
 def read_hold(cursor: Cursor) -> Neutral | None:
-    """`for 30 seconds`, `for 2 minutes`: how long to keep it in the mouth."""
-    if cursor.word("for") is None or read_span(cursor) is None:
+    """`for 30 seconds`, `hold under the tongue 1 minute`, `steep 10 min`: how long before it is swallowed."""
+    is_held = cursor.word("hold") is not None
+    if not (cursor.word("for") or is_held):
+        return None
+    cursor.word("approximately")
+    if read_span(cursor) is None:
         return None
     return Neutral() if cursor.word("period") in ("second", "minute") else None
+
+
+def read_worn(cursor: Cursor) -> Neutral | None:
+    """`wear for 12 hours`, `remove at bedtime`: how long a patch stays where it is."""
+    if cursor.word("worn_overnight"):
+        return Neutral()
+    if cursor.attempt(_worn_hours):
+        return Neutral()
+    return Neutral() if cursor.word("removed") and read_parts(cursor) else None
+
+
+def _worn_hours(cursor: Cursor) -> bool | None:
+    if cursor.word("worn") is None:
+        return None
+    cursor.word("approximately")
+    return True if read_span(cursor) and cursor.word("period") in ("minute", "hour") else None
 
 
 def read_purpose(cursor: Cursor) -> Neutral | None:

@@ -78,6 +78,12 @@ def read_span(cursor: Cursor, *, allow_grouped: bool = False) -> Span | None:
     return span
 
 
+def read_whole(cursor: Cursor) -> Span | None:
+    """A number or range of days, weeks or hours: "4/6 hours" may be 4 to 6 of them, and is read by no rule."""
+    span = read_span(cursor)
+    return span if span is not None and span.low.denominator * span.high.denominator == 1 else None
+
+
 def _read_span(cursor: Cursor, allow_grouped: bool) -> Span | None:
     place = cursor.place
     cursor.place = after_joint(cursor.tokens, place)
@@ -199,7 +205,7 @@ def _remaining_fraction(cursor: Cursor, whole: Fraction) -> Fraction:
         if part is not None:
             return part
     cursor.place = place
-    if cursor.word("range_and"):
+    if cursor.word("range_and") or cursor.sign("&"):
         half = cursor.attempt(_fraction_of_unit)
         if half is not None:
             return half

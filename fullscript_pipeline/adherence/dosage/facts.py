@@ -78,22 +78,26 @@ class Repeats:
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
-    """A share of the days: weekdays, days per week, on and off. `needs_daily`: says nothing about those days' doses."""
+    """A share of the days: weekdays, days per week, on and off. `needs_daily`: says nothing about those days' doses;
+    `names_days`: of the week."""
 
     share: Span
     period: Fraction
     needs_daily: bool = False
+    names_days: bool = False
     note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Named times of the day: how many they are, at least and at most, and their names."""
+    """Named times of the day: how many they are, at least and at most, and their names. `is_every_day`: "every morning"
+    says on which days."""
 
     least: int
     most: int
     names: tuple[str, ...]
     has_meals: bool = False
+    is_every_day: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,13 @@ class Length:
 @dataclass(frozen=True, kw_only=True)
 class Neutral:
     """Words on the closed list that carry no rate: route, food, water, "as directed", purposes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audience(Neutral):
+    """Whom a dose is for: one of a child and one of an adult are two doses of two people."""
+
+    is_child: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,22 @@
 
 A clause that no rule reads ends the reading, so every word is consumed by a rule or the text is refused. A new way of
 saying things is a rule in quantities.py, limits.py, periods.py, patterns.py,
-moments.py, lengths.py or asides.py; a new word a line in a vocabulary.
+moments.py, lengths.py, asides.py or labels.py; a new word a line in a vocabulary.
 What does not belong here: what the facts of all fields mean together (meaning.py).
 """
 
 from collections.abc import Callable, Sequence
 
-from fullscript_pipeline.adherence.dosage import asides, lengths, limits, moments, patterns, periods, quantities
+from fullscript_pipeline.adherence.dosage import (
+    asides,
+    labels,
+    lengths,
+    limits,
+    moments,
+    patterns,
+    periods,
+    quantities,
+)
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
 from fullscript_pipeline.adherence.dosage.facts import Fact, Facts, Joint, NotUnderstoodError, Quantity, UnreadableError
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
@@ -41,8 +50,18 @@ _CLAUSES: tuple[Rule, ...] = (
     asides.read_liquid,
     asides.read_distance,
     asides.read_hold,
+    asides.read_worn,
+    asides.read_body,
+    asides.read_together,
+    asides.read_storage,
+    asides.read_dispensed,
     asides.read_purpose,
     asides.read_neutral,
+    labels.read_label,
+    labels.read_audience,
+    labels.read_age,
+    labels.read_not_for,
+    labels.read_told,
 )
 
 

@@ -4,6 +4,7 @@ A phrase of need or a condition makes the dosage as needed; a rate, an amount wi
 dose is handed on, for the fields may say otherwise. What does not belong here: the fields themselves (grammar.py).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,9 @@ from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.need import names_condition, names_need
 from fullscript_pipeline.adherence.dosage.tokens import Token
 
+# 514-555-0199, 1-800-555-0199, 514.555.0199, 2026-12-01.
+_REFERENCE = re.compile(r"(?:1-)?\d{3}([-.])\d{3}\1\d{4}|(?:19|20)\d\d-\d\d-\d\d")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Information:
@@ -44,7 +48,7 @@ def read_information(tokens: Sequence[Token]) -> Information:
     """Sentence by sentence: advice ("stop if a rash occurs") makes nothing as needed."""
     facts: list[Fact] = []
     is_needed = has_change = False
-    for sentence in _sentences(tokens):
+    for sentence in _sentences(_without_references(tokens)):
         places = range(len(sentence))
         is_advice = any(lexicon().match("advice", sentence, place) for place in places)
         is_conditional = any(names_condition(sentence, place) for place in places)
@@ -65,6 +69,20 @@ def _sentences(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
     yield tokens[start:]
 
 
+def _without_references(tokens: Sequence[Token]) -> Sequence[Token]:
+    """The tokens but for phone numbers and dates: numbers that nobody takes."""
+    kept: list[Token] = []
+    place = 0
+    while place < len(tokens):
+        end = place + 1
+        while end < len(tokens) and tokens[end].is_tight and (tokens[end].kind == "number" or tokens[end].text == "-"):
+            end += 1
+        if not _REFERENCE.fullmatch("".join(token.text for token in tokens[place:end])):
+            kept += tokens[place:end]
+        place = end
+    return kept
+
+
 def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
     cursor = Cursor(tokens)
     facts: list[Fact] = []
@@ -75,9 +93,10 @@ def _facts(tokens: Sequence[Token]) -> tuple[list[Fact], bool]:
             clause = longest_clause(cursor) or ()
         except UnreadableError:
             clause, changes = (), True
-        if cursor.place == start:
-            changes |= any(lexicon().match(kind, tokens, start) is not None for kind in ("change", "ambiguous"))
-            cursor.place += 1
+        # "Half dose" says more than "half".
+        names = [lexicon().match(kind, tokens, start) for kind in ("change", "ambiguous")]
+        changes |= any(name is not None and name.end > cursor.place for name in names)
+        cursor.place = max(cursor.place, start + 1)
         facts += clause
     return [fact for fact, after in pairwise([*facts, Neutral()]) if _is_about_dose(fact, after)], changes
 

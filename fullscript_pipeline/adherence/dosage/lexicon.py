@@ -15,7 +15,7 @@ from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 LANGUAGES = ("english", "french")
 # Kinds whose words are nouns: their plurals are added.
 _NOUNS = {"fraction", "period", "part", "weekday", "weekdays", "unit", "strength", "meals", "purpose", "substance"}
-_NOUNS |= {"divided_doses", "liquid", "container", "interval"}
+_NOUNS |= {"divided_doses", "liquid", "container", "interval", "practitioner", "body"}
 # Adjectives and articles that stay as they are when the noun beside them becomes a plural.
 _FIXED = {"a", "de", "d", "of", "the", "en", "au", "du", "le", "la", "l"}
 

@@ -20,7 +20,13 @@ from fullscript_pipeline.adherence.dosage.facts import (
     Total,
     UnreadableError,
 )
-from fullscript_pipeline.adherence.dosage.periods import read_count, read_interval, read_period
+from fullscript_pipeline.adherence.dosage.periods import (
+    read_count,
+    read_each_period,
+    read_every_so_many,
+    read_interval,
+    read_period,
+)
 from fullscript_pipeline.adherence.dosage.quantities import is_strength, read_counted, read_quantity
 
 
@@ -58,6 +64,9 @@ def _end_after(cursor: Cursor, kind: str) -> int | None:
 def _bounded_length(cursor: Cursor, bound: Bound) -> Length | None:
     if read_span(cursor) is None or cursor.word("period") not in ("day", "night", "week", "month", "year"):
         return None
+    if cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many):
+        # "At least 3 days a week" limits the days, not the length.
+        raise UnreadableError("a dose and a limit on it can mean several things")
     return Length(
         kind="unparsable", reason=f"the length is given only as {'a minimum' if bound == 'at least' else 'a limit'}"
     )
@@ -116,7 +125,7 @@ def read_divided_day(cursor: Cursor) -> Facts | None:
     )
 
 
-def read_divided(cursor: Cursor) -> Divided | None:
+def read_divided(cursor: Cursor) -> Divided | Neutral | None:
     """`in two divided doses`, `divided into 3 doses`, `en 2 prises`."""
     if cursor.word("divided"):
         place = cursor.place
@@ -136,5 +145,6 @@ def read_divided(cursor: Cursor) -> Divided | None:
     return _divided(doses)
 
 
-def _divided(doses: Span) -> Divided:
-    return Divided(doses=doses.low if doses.is_single else None)
+def _divided(doses: Span) -> Divided | Neutral:
+    """One dose is none divided."""
+    return Neutral() if doses == ONE else Divided(doses=doses.low if doses.is_single else None)

@@ -11,6 +11,7 @@ from itertools import pairwise
 from fullscript_pipeline.adherence.dosage.bounds import Rate, rate_from_limits, rate_within_limits
 from fullscript_pipeline.adherence.dosage.facts import (
     ONE,
+    Audience,
     Divided,
     Fact,
     Joint,
@@ -31,19 +32,26 @@ from fullscript_pipeline.adherence.dosage.facts import (
 from fullscript_pipeline.adherence.dosage.schedule import Schedule, read_schedule
 from fullscript_pipeline.adherence.dosage.sums import Summed, sum_of_parts
 
+# A bare count above this is no number of times: "1 capsule", "30 daily".
+_MOST_TIMES_A_DAY = 6
 _RATES = (Times, Repeats, Parts, Meals, Pattern, Quantity)
 
 
 def combine(facts: Sequence[Fact]) -> Rate:
     """The rate that the facts of amount, frequency and duration state. Raises UnreadableError when they state none."""
     _refuse_loose_joints(facts)
+    if len({fact.is_child for fact in facts if isinstance(fact, Audience)}) > 1:
+        raise UnreadableError("a dose for adults and one for children are given")
     is_per_day = any(isinstance(first, Quantity) and _is_bare(second) for first, second in pairwise(facts))
+    _refuse_unnamed_counts(facts)
     stated: list[Fact] = [fact for fact in facts if not isinstance(fact, (Joint, Neutral, Length))]
     _refuse_limits_before_amounts(stated)
     limits = [fact for fact in stated if isinstance(fact, Limit)]
     totals = [fact for fact in stated if isinstance(fact, Total)]
     main: list[Fact] = [fact for fact in stated if not isinstance(fact, (Limit, Total))]
     summed = sum_of_parts(main)
+    if summed is not None:
+        _refuse_days_of_a_part(facts)
     quantity, others = _the_quantity(summed, main)
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
     rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
@@ -73,6 +81,16 @@ def _refuse_loose_joints(facts: Sequence[Fact]) -> None:
             raise UnreadableError(f'two statements joined by "{fact.word}" can mean several things')
 
 
+def _refuse_unnamed_counts(facts: Sequence[Fact]) -> None:
+    """ "4 gélules, 2 prises par jour": a second count is one of times only when its period comes right after it."""
+    counts = [place for place, fact in enumerate(facts) if isinstance(fact, Quantity)]
+    for place in counts[1:]:
+        fact, after = facts[place], [fact for fact in facts[place + 1 :] if not isinstance(fact, Neutral)]
+        is_bare = isinstance(fact, Quantity) and fact.unit is None
+        if is_bare and after and _is_bare(after[0]) and isinstance(facts[place + 1], Neutral):
+            raise UnreadableError("what is counted is not said")
+
+
 def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:
     """ "1 capsule, up to 3" is a range; "up to 3" beside an amount that follows it is not."""
     if not any(isinstance(fact, Quantity) for fact in facts):
@@ -82,6 +100,18 @@ def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:
             continue
         if limit.bound == "up to" or (limit.bound == "ceiling" and before is None):
             raise UnreadableError("a dose and a limit on it can mean several things")
+
+
+def _refuse_days_of_a_part(facts: Sequence[Fact]) -> None:
+    """ "1 in the morning and 2 at night on weekends", "1 in the morning for 2 weeks, 2 at night": the days may be those
+    of one part alone."""
+    counts = [place for place, fact in enumerate(facts) if isinstance(fact, (Quantity, Repeats))]
+    for fact in facts[counts[0] : counts[-1]]:
+        if isinstance(fact, (Pattern, Length)) or (isinstance(fact, Times) and fact.period > 1):
+            raise UnreadableError("two different frequencies are given")
+    for part, days in pairwise(facts):
+        if isinstance(part, Parts) and isinstance(days, Pattern) and days.names_days:
+            raise UnreadableError("two different frequencies are given")
 
 
 def _the_quantity(summed: Summed | None, facts: list[Fact]) -> tuple[Quantity | None, list[Fact]]:
@@ -112,6 +142,8 @@ def _with_count_of_times(facts: list[Fact]) -> list[Fact]:
     if (touches and not is_once) or count.span.low.denominator != 1 or count.span.high.denominator != 1:
         raise UnreadableError("the count may be said twice")
     times = Times(rate=period.rate.times(count.span), period=period.period, note=period.note)
+    if times.rate.high > _MOST_TIMES_A_DAY:
+        raise UnreadableError("the count may be said twice")
     return [*facts[:place], times, *facts[place + 2 :]]
 
 

@@ -5,27 +5,30 @@ belong here: counted frequencies (periods.py), distances from food (asides.py).
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
-from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Parts, UnreadableError
+from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, UnreadableError
 from fullscript_pipeline.adherence.dosage.quantities import read_quantity
 
 _MEALS_A_DAY = 3
+# "Repas" is one or several: the word before it tells.
+_SEVERAL = {"meals", "les", "des", "vos", "mes", "tes", "ses", "aux"}
+_HOURS = {"h", "heure", "heures", "hre", "hres", "hrs"}
 # In Quebec "diner" is at noon, in France in the evening: two different meals of one text are two moments.
 _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Moment:
-    """`groups`: the moments it can be; meals have different names for different moments."""
+    """`groups`: the moments it can be; meals have a name for each moment. `distance`: "1 hour before"."""
 
     name: str
     groups: frozenset[str]
     is_meals: bool = False
     is_clock: bool = False
-    has_distance: bool = False
+    distance: str = ""
     has_lead: bool = False
+    is_every_day: bool = False
 
 
 def read_parts(cursor: Cursor) -> Parts | None:
@@ -35,18 +38,26 @@ def read_parts(cursor: Cursor) -> Parts | None:
         return None
     moments = [first]
     least = most = _number(first)
-    while True:
-        following = cursor.attempt(lambda at: _joined_moment(at, moments[-1]))
-        if following is None:
-            return Parts(
-                least=least,
-                most=most,
-                names=tuple(moment.name for moment in moments),
-                has_meals=any(moment.is_meals for moment in moments),
-            )
+    joints: list[str] = []
+    while following := cursor.attempt(lambda at: _joined_moment(at, moments[-1])):
         joint, moment = following
         least, most = _add_moment(moments, moment, joint=joint, least=least, most=most)
         moments.append(moment)
+        joints.append(joint)
+    if joints == [","] and _may_be_same(*moments):
+        # "In the morning, with breakfast"; of three times, none explains another.
+        most = least
+    if joints and joints[-1] == "or" and set(joints) <= {",", "or"}:
+        # "Breakfast, lunch or dinner" is one of them.
+        least = most = _number(first)
+    has_meals = any(moment.is_meals for moment in moments)
+    return Parts(
+        least=least,
+        most=most,
+        names=tuple(moment.name for moment in moments),
+        has_meals=has_meals,
+        is_every_day=any(moment.is_every_day for moment in moments),
+    )
 
 
 def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
@@ -82,8 +93,10 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     ):
         raise UnreadableError("how many meals are meant is not said")
     same = [moment for moment in moments if _may_be_same(moment, new)]
-    if joint == "or" or (joint == "," and same and new.has_distance):
+    if joint == "or" or (joint in ("", ",") and _explains(moments[-1], new)):
         return least, most
+    if joint == "" and (new.is_meals or moments[-1].is_meals):
+        raise UnreadableError("how many meals are meant is not said")
     if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
         # "morning noon night": a list without its commas.
         return least + 1, most + 1
@@ -94,8 +107,19 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     if same and (joint == "and" or any(moment.name == new.name for moment in same)):
         raise UnreadableError("two names of one time of day can be one or two")
     number = _number(new)
-    unsure = bool(same) or (joint == "/" and _is_late(moments[-1], new))
+    # "Evening, bedtime" alone may be one time; "morning, evening, bedtime" is a list.
+    is_short = joint == "/" or (joint == "," and len(moments) == 1)
+    unsure = bool(same) or (is_short and _is_late(moments[-1], new))
     return least + (0 if unsure else number), most + number
+
+
+def _explains(last: _Moment, new: _Moment) -> bool:
+    """`in the evening, 1 hour before bed`: the distance only says when in the evening."""
+    if not new.distance or new.distance == last.distance:
+        return False
+    if not (_may_be_same(last, new) or _is_late(last, new)):
+        raise UnreadableError("how many times of day are meant is not said")
+    return True
 
 
 def _may_be_same(first: _Moment, second: _Moment) -> bool:
@@ -121,7 +145,7 @@ def _moment(cursor: Cursor) -> _Moment | None:
 
 def _latin_part(cursor: Cursor) -> _Moment | None:
     name = cursor.word("q_part")
-    return None if name is None else _Moment(name=name, groups=cursor.groups(name))
+    return None if name is None else _Moment(name=name, groups=cursor.groups(name), is_every_day=True)
 
 
 def _each_meal(cursor: Cursor) -> _Moment | None:
@@ -133,15 +157,19 @@ def _each_meal(cursor: Cursor) -> _Moment | None:
     return _Moment(name="meals", groups=frozenset({"meals"}), is_meals=True)
 
 
-def _of_the_day(cursor: Cursor) -> str | None:
-    return cursor.word("per") and cursor.word("period")
+def _of_the_day(cursor: Cursor) -> bool | None:
+    """`with 2 meals a day`; those of a week are another number."""
+    return True if cursor.word("per") and cursor.word("period") == "day" else None
 
 
 def _clock(cursor: Cursor) -> _Moment | None:
     """`at 8 am`, `at 8:00`, `à 8h`: with "at", because "8 am" may be eight of them in the morning."""
-    if not (cursor.word("clock") or cursor.sign("@")):
-        return None
-    return _bare_clock(cursor)
+    if cursor.word("clock") or cursor.sign("@"):
+        return _bare_clock(cursor)
+    moment = _bare_clock(cursor) if cursor.word("clock_limit") else None
+    # "After 2 h" is a distance.
+    is_hour = moment is not None and cursor.tokens[cursor.place - 1].text not in _HOURS
+    return moment if is_hour else None
 
 
 def _bare_clock(cursor: Cursor) -> _Moment | None:
@@ -163,14 +191,20 @@ def _bare_clock(cursor: Cursor) -> _Moment | None:
 
 
 def _named(cursor: Cursor) -> _Moment | None:
-    has_distance = read_lead_time(cursor)
-    has_lead = has_distance
-    while cursor.word("part_lead") is not None:
+    start = cursor.place
+    has_lead = read_lead_time(cursor)
+    distance = " ".join(token.text for token in cursor.tokens[start : cursor.place])
+    is_every_day = False
+    while lead := cursor.word("each_lead", "part_lead"):
         has_lead = True
+        is_every_day |= lead == "each_lead"
+    before = cursor.tokens[cursor.place - 1].text if cursor.place > start else ""
     name = cursor.word("part")
-    if name is None or (name == "main-meal" and cursor.tokens[cursor.place - 1].text == "meals"):
+    if name is None or (name == "main-meal" and {before, cursor.tokens[cursor.place - 1].text} & _SEVERAL):
         return None
-    return _Moment(name=name, groups=cursor.groups(name), has_distance=has_distance, has_lead=has_lead)
+    return _Moment(
+        name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead, is_every_day=is_every_day
+    )
 
 
 def read_lead_time(cursor: Cursor) -> bool:
@@ -179,24 +213,32 @@ def read_lead_time(cursor: Cursor) -> bool:
 
 
 def _lead_time(cursor: Cursor) -> bool | None:
+    return True if cursor.attempt(read_short_time) and cursor.word("time_before") else None
+
+
+def read_short_time(cursor: Cursor) -> bool | None:
+    """`30 minutes`, `a few hours`."""
     cursor.word("approximately")
-    number = read_span(cursor) or (cursor.word("article") and Fraction(1))
-    if number is None or cursor.word("period") not in ("minute", "hour"):
-        return None
-    return True if cursor.word("time_before") else None
+    number = cursor.word("vague") or read_span(cursor) or cursor.word("article")
+    return True if number and cursor.word("period") in ("minute", "hour") else None
 
 
-def read_meals(cursor: Cursor) -> Meals | Parts | None:
-    """`with meals`, `before meals`, `ac`; `with 2 meals` is twice."""
-    if cursor.word("meal_latin"):
+def read_meals(cursor: Cursor) -> Meals | Parts | Neutral | None:
+    """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice."""
+    if cursor.attempt(lambda at: at.attempt(read_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
         return cursor.attempt(_and_bedtime) or Meals()
     has_lead = read_lead_time(cursor)
     if cursor.word("meal_preposition") is None and not has_lead:
         return None
     number = cursor.attempt(read_span)
-    cursor.word("meal_size")
+    is_choice = cursor.word("meal_size") is not None
+    cursor.word("main_meals")
     if cursor.word("meals") is None or cursor.tokens[cursor.place - 1].text == "meal":
         return None
+    cursor.word("main_meals")
+    if number is None and is_choice:
+        # "With your biggest meals": which ones, not how many.
+        return Neutral()
     if number is None:
         return cursor.attempt(_and_bedtime) or Meals()
     cursor.attempt(_of_the_day)

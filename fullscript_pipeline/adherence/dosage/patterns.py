@@ -6,7 +6,7 @@ What does not belong here: how often on such a day (periods.py, moments.py).
 from collections.abc import Callable
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import Pattern, Span, UnreadableError
 from fullscript_pipeline.adherence.dosage.periods import (
     DAYS,
@@ -23,16 +23,18 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     cursor.word("first_of", "next")
     days = read_span(cursor)
     place = cursor.place
-    period = cursor.word("period") if days else None
+    period = cursor.word("period") or cursor.attempt(_mornings) if days else None
     if days is not None and period is None and cursor.word("out_of"):
         # "5 of 7 days"
-        number, period = read_span(cursor), cursor.word("period")
+        number, period = read_whole(cursor), cursor.word("period")
         cursor.place = place if number is not None and period == "day" else cursor.place
     if days is None or period not in ("day", "night", "week"):
         return None
     cycle = cursor.attempt(read_each_period) or cursor.attempt(read_every_so_many) or cursor.attempt(_out_of(period))
     if cycle is None:
         return None
+    if days.low.denominator * days.high.denominator != 1:
+        raise UnreadableError(f"the fraction {days.low} is doubtful")
     length = DAYS[cycle[0]] * cycle[1].high
     if not cycle[1].is_single or days.high * DAYS[period] > length:
         raise UnreadableError("more days are named than there are in the period")
@@ -41,9 +43,19 @@ def read_days_of(cursor: Cursor) -> Pattern | None:
     return Pattern(share=share, period=length, needs_daily=period == "week", note=note_on(cycle[0]))
 
 
+def _mornings(cursor: Cursor) -> str | None:
+    """`3 mornings a week`, `2 soirs par semaine`: so many days, when a longer period follows."""
+    if cursor.word("part") is None or not cursor.tokens[cursor.place - 1].text.endswith("s"):
+        return None
+    place = cursor.place
+    cycle = read_each_period(cursor)
+    cursor.place = place
+    return "day" if cycle is not None and cycle[0] in ("week", "month") else None
+
+
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
     def read(cursor: Cursor) -> tuple[str, Span] | None:
-        number = read_span(cursor) if cursor.word("out_of") else None
+        number = read_whole(cursor) if cursor.word("out_of") else None
         if number is None:
             return None
         return cursor.word("period") or period, number
@@ -74,7 +86,7 @@ def _and_again(cursor: Cursor) -> str | None:
 
 
 def _spell(cursor: Cursor, kind: str, default: str | None) -> tuple[Fraction, str] | None:
-    number = read_span(cursor)
+    number = read_whole(cursor)
     if number is None or not number.is_single:
         return None
     period = cursor.word("period") or default
@@ -93,7 +105,8 @@ def read_weekdays(cursor: Cursor) -> Pattern | None:
     if len(set(days)) != len(days) or len(days) == 7:
         raise UnreadableError("a day of the week is named twice, or all are")
     number = 7 - len(days) if is_exception else len(days)
-    return Pattern(share=Span(low=Fraction(number, 7), high=Fraction(number, 7)), period=Fraction(7))
+    share = Span(low=Fraction(number, 7), high=Fraction(number, 7))
+    return Pattern(share=share, period=Fraction(7), names_days=True)
 
 
 def _named_days(cursor: Cursor) -> list[int]:
@@ -114,10 +127,13 @@ def _named_days(cursor: Cursor) -> list[int]:
 def _day_item(cursor: Cursor) -> list[int]:
     cursor.word("only")
     cursor.word("on_days")
-    several = cursor.word("weekdays")
-    first = cursor.word("weekday") if several is None else None
+    several = cursor.word("weekdays") or cursor.attempt(_initials)
     if several is not None:
         return [int(day) for day in several.split()]
+    listed = cursor.attempt(_dashed_days)
+    if listed is not None:
+        return listed
+    first = cursor.word("weekday")
     if first is None:
         return []
     place = cursor.place
@@ -129,3 +145,24 @@ def _day_item(cursor: Cursor) -> list[int]:
     if int(last) <= int(first):
         raise UnreadableError("which way round the week is meant is doubtful")
     return list(range(int(first), int(last) + 1))
+
+
+def _initials(cursor: Cursor) -> str | None:
+    """`M-F` is a range and `T/Th` a list; with anything else between the letters it can be either."""
+    start = cursor.place
+    meaning = cursor.word("initials")
+    if meaning is None:
+        return None
+    *days, joint = meaning.split()
+    return " ".join(days) if joint in {token.text for token in cursor.tokens[start : cursor.place]} else None
+
+
+def _dashed_days(cursor: Cursor) -> list[int] | None:
+    """`Mon-Wed-Fri`: a range has two ends, so three days are a list."""
+    first = cursor.word("weekday")
+    if first is None:
+        return None
+    days = [int(first)]
+    while (day := cursor.attempt(lambda at: at.sign("-") and at.word("weekday"))) is not None:
+        days.append(int(day))
+    return days if len(days) > 2 else None

@@ -5,7 +5,7 @@ What does not belong here: shares of the days (patterns.py), named times of the 
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import ONE, Repeats, Span, Times, UnreadableError
 
 # Days in a period; a month is 30 days by the method.
@@ -41,6 +41,9 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     if latin is not None:
         count, period = latin.split("/")
         return _times(Span(low=Fraction(count), high=Fraction(count)), period, ONE)
+    glued = cursor.attempt(_glued)
+    if glued is not None:
+        return glued
     counted = read_count(cursor)
     if counted is None:
         return None
@@ -50,6 +53,13 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
         cursor.place = place
         return Repeats(count=counted)
     return _times(counted, *period_facts)
+
+
+def _glued(cursor: Cursor) -> Times | None:
+    """`3xday`, `2xj`."""
+    count = read_whole(cursor)
+    period = cursor.word("times_glued") if count else None
+    return None if count is None or period is None else _times(count, period, ONE)
 
 
 def _or_times(cursor: Cursor, first: Times) -> Times | None:
@@ -92,7 +102,8 @@ def _simple_count(cursor: Cursor) -> Span | None:
     if cursor.word("x"):
         return read_span(cursor)
     span = read_span(cursor)
-    if span is None or cursor.word("times_word") is None:
+    # "2/3 times" is 2 or 3 times.
+    if span is None or span.low.denominator * span.high.denominator != 1 or cursor.word("times_word") is None:
         return None
     return span
 
@@ -138,8 +149,8 @@ def read_every_so_many(cursor: Cursor) -> tuple[str, Span] | None:
     # "every other morning"
     if ordinal is not None and cursor.word("part"):
         return "day", ordinal
-    number = ordinal or read_span(cursor)
-    period = cursor.word("period") if number else None
+    number = ordinal or read_whole(cursor)
+    period = cursor.word("period") or (cursor.word("days_counted") and "day") if number else None
     return None if period is None or number is None or period in TOO_SHORT else (period, number)
 
 
@@ -156,7 +167,7 @@ def read_interval(cursor: Cursor) -> Times | None:
 
 def _so_many_hourly(cursor: Cursor) -> tuple[str, Span] | None:
     number = read_span(cursor)
-    if number is None or cursor.word("adverb") != "hour":
+    if number is None or number.low.denominator != 1 or cursor.word("adverb") != "hour":
         return None
     return "hour", number
 

@@ -14,6 +14,8 @@ from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, unit_n
 
 # Counts of these are whole and can be large: 1,000 drops are a thousand.
 _COUNTED_IN_THOUSANDS = {"drop"}
+# "2 AM" is a count, "8 AM" an hour.
+_MOST_AT_AM = 4
 _STRENGTHS = ("milligram", "microgram")
 
 
@@ -68,7 +70,7 @@ def read_counted(cursor: Cursor) -> Quantity | None:
         return None
     unit = read_unit(cursor)
     if unit is not None:
-        half = cursor.attempt(_and_a_half)
+        half = cursor.attempt(read_and_a_half)
         span = Span(low=span.low + half, high=span.high + half) if half and span.is_single else span
     is_grouped = "," in number and span.low >= 1000
     if is_grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS) and not is_strength(unit):
@@ -79,14 +81,17 @@ def read_counted(cursor: Cursor) -> Quantity | None:
 
 
 def _refuse_double_meaning(cursor: Cursor, span: Span) -> None:
-    """`2 weekly` is twice a week or every two weeks."""
+    """`2 weekly` is twice a week or every two weeks, `8 am` an hour or a count."""
     place = cursor.place
+    if span.high > _MOST_AT_AM and cursor.word("am_pm"):
+        raise UnreadableError("whether a number is an hour or a count is not said")
     if span != ONE and cursor.word("adverb") in ("week", "fortnight", "month", "year"):
         raise UnreadableError("the frequency has two meanings (twice in a period, or every two)")
     cursor.place = place
 
 
-def _and_a_half(cursor: Cursor) -> Fraction | None:
+def read_and_a_half(cursor: Cursor) -> Fraction | None:
+    """`and a half`, after what it is a half of."""
     if cursor.word("range_and") is None:
         return None
     cursor.word("article", "number")
@@ -140,8 +145,23 @@ def read_unit(cursor: Cursor) -> Unit | None:
         cursor.place = place
         return None
     cursor.word("adjective")
-    cursor.word("substance")
+    _skip_substance(cursor)
     return unit
+
+
+def _skip_substance(cursor: Cursor) -> None:
+    """`of powder`, `of magnesium glycinate`: the longer of what it can be."""
+    start = cursor.place
+    cursor.word("substance", "nutrient")
+    end, cursor.place = cursor.place, start
+    if not (cursor.word("of") and cursor.word("nutrient")) or cursor.place < end:
+        cursor.place = end
+
+
+def read_unit_alone(cursor: Cursor) -> Unit | None:
+    """A unit without what it is of: in "1 cup of tea" the tea may be what something else is stirred into."""
+    cursor.word("adjective")
+    return cursor.attempt(_plain_unit)
 
 
 def _described_unit(cursor: Cursor) -> Unit | None:
@@ -174,10 +194,30 @@ def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
     unit = read_unit(cursor) if span else None
     if span is None or not (is_bracket or (own is not None and (is_equal or _is_weight_or_strength(unit)))):
         return None
+    _skip_nutrient(cursor, unit)
     _skip_per_piece(cursor)
-    if is_bracket and cursor.sign(")") is None:
+    if is_bracket and cursor.attempt(_end_of_bracket) is None:
         return None
     return Quantity(span=span, unit=unit)
+
+
+def _skip_nutrient(cursor: Cursor, unit: Unit | None) -> None:
+    """What the strength is of: `800 mg EPA`, `200 mg of elemental magnesium`."""
+    if _is_weight_or_strength(unit):
+        cursor.word("nutrient")
+
+
+def _end_of_bracket(cursor: Cursor) -> bool | None:
+    """The end of a bracket after one strength or several: `(600 mg EPA, 400 mg DHA)`."""
+    while cursor.sign(")") is None:
+        cursor.sign(",/&+") or cursor.word("and")
+        if read_span(cursor, allow_grouped=True) is None:
+            return None
+        unit = read_unit(cursor)
+        if not is_strength(unit):
+            return None
+        _skip_nutrient(cursor, unit)
+    return True
 
 
 def _skip_per_piece(cursor: Cursor) -> None:

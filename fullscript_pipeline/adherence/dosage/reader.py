@@ -22,7 +22,13 @@ from fullscript_pipeline.adherence.dosage.quantities import names_strength
 from fullscript_pipeline.adherence.dosage.result import Dosage, DurationKind
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field, rejoin_unit
-from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME, Unit, is_believable, is_pill_for
+from fullscript_pipeline.adherence.units import (
+    MOST_PIECES_AT_A_TIME,
+    Unit,
+    is_believable,
+    is_doubtful_part,
+    is_pill_for,
+)
 
 # Longer than any honest dosage field; it also keeps hostile input away from the grammar.
 MAX_LENGTH = 200
@@ -93,9 +99,9 @@ def _read(amount: str, frequency: str, duration: str, format_text: str, info: st
 
 
 def _is_small_count(facts: Facts) -> bool:
-    """Whether at most so many pieces are taken at a time as somebody swallows."""
+    """Whether at most so many pieces are taken at a time as somebody swallows, and no odd part of one ("2/3")."""
     counts = [fact.span.high for fact in facts if isinstance(fact, (Quantity, Limit))]
-    return bool(counts) and max(counts) <= MOST_PIECES_AT_A_TIME
+    return bool(counts) and max(counts) <= MOST_PIECES_AT_A_TIME and all((count % 1).numerator < 2 for count in counts)
 
 
 def _join_fields(fields: Sequence[_Field]) -> Facts:
@@ -173,6 +179,7 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
         raise UnreadableError("so many a day are more likely a strength")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
+    _refuse_doubtful_parts(unit, facts)
     for fact in facts:
         if isinstance(fact, Quantity) and fact.grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS):
             raise UnreadableError(f"{fact.grouped} can be a thousand and more, or one and a part")
@@ -184,6 +191,14 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
     if format_unit is not None and format_unit.kind != "unknown":
         raise UnreadableError(f"the amount is in {named.name}, the format is {format_unit.name}")
     return named
+
+
+def _refuse_doubtful_parts(unit: Unit | None, facts: Facts) -> None:
+    """`2/3 capsules` are two or three of them."""
+    spans = [fact.span for fact in facts if isinstance(fact, (Quantity, Limit))]
+    for number in (number for span in spans for number in (span.low, span.high)):
+        if unit is not None and is_doubtful_part(unit, number):
+            raise UnreadableError(f"the fraction {number} is doubtful")
 
 
 def _as_needed(length: Length | None, *, in_duration: bool = False) -> Dosage:

@@ -40,6 +40,7 @@ def read_schedule(facts: Sequence[Fact], amount: Span | None, summed: Summed | N
     dated: list[Times | Pattern] = [*times, *patterns]
     notes = [fact.note for fact in dated if fact.note]
     daily = _daily(facts, times, amount=None if is_per_day else amount, summed=summed, notes=notes)
+    _refuse_every_day(facts, times)
     longer, share = _longer(times, patterns, daily)
     period = max([fact.period for fact in dated], default=Fraction(1))
     if longer is not None:
@@ -96,7 +97,7 @@ def _moments(facts: Sequence[Fact]) -> Parts | None:
     if not parts:
         return None
     first = parts[0]
-    if any(set(part.names) != set(first.names) for part in parts[1:]):
+    if any((set(part.names), part.least) != (set(first.names), first.least) for part in parts[1:]):
         raise UnreadableError("times of day in two places can add up or repeat each other")
     return first
 
@@ -109,6 +110,8 @@ def _agreed(parts: Parts, stated: Span | None, is_bare: bool, amount: Span | Non
         if parts.most == 1 and stated.high <= 1:
             return stated
         raise UnreadableError("the number of times and the named times of day disagree")
+    if is_bare and stated != ONE:
+        raise UnreadableError("two different frequencies are given")
     if parts.least != parts.most:
         raise UnreadableError("how many times of day are meant is not said")
     if is_bare and parts.least > 1 and (amount is None or amount.high > 1):
@@ -126,6 +129,13 @@ def _undivided(divided: Sequence[Divided], bare: set[Span], counted: set[Span], 
     return ONE
 
 
+def _refuse_every_day(facts: Sequence[Fact], times: Sequence[Times]) -> None:
+    """ "Every morning, every second week" is no dose each second week."""
+    is_weekly = any(fact.period > 2 and not fact.is_interval for fact in times)
+    if is_weekly and any(isinstance(fact, Parts) and fact.is_every_day for fact in facts):
+        raise UnreadableError("two different frequencies are given")
+
+
 def _longer(times: Sequence[Times], patterns: Sequence[Pattern], daily: Span | None) -> tuple[Span | None, Span]:
     """A rate in a longer period, and the share of days that patterns leave."""
     shares = {fact.share for fact in patterns}
@@ -138,7 +148,7 @@ def _longer(times: Sequence[Times], patterns: Sequence[Pattern], daily: Span | N
     rate = next(iter(weekly))
     if shares:
         # "3 times per week (Mon, Wed, Fri)" says one thing twice.
-        if rate != share or (daily is not None and daily != ONE):
+        if rate != share or (daily is not None and daily != ONE) or any(fact.needs_daily for fact in patterns):
             raise UnreadableError("the number of times and the named days disagree")
         return rate, ONE
     if daily is None or (daily == ONE and not _says_daily(times)):

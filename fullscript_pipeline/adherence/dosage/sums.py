@@ -9,12 +9,14 @@ from fractions import Fraction
 from itertools import pairwise
 
 from fullscript_pipeline.adherence.dosage.facts import (
+    ONE,
     Fact,
     Neutral,
     Parts,
     Quantity,
     Repeats,
     Span,
+    Times,
     UnreadableError,
 )
 from fullscript_pipeline.adherence.units import Unit
@@ -36,14 +38,44 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     Raises UnreadableError when only some of the counts name a time of day.
     """
     quantities = [(fact, parts) for fact, parts in _groups(facts) if isinstance(fact, Quantity)]
+    _refuse_hours(quantities)
     repeats = [(fact, parts) for fact, parts in _groups(facts) if isinstance(fact, Repeats)]
     if repeats:
         return _sum_of_times(facts, repeats)
     named = [group for group in quantities if group[1] is not None]
     if len(quantities) < 2 or not named:
         return None
+    day = _amount_of_day(facts)
+    if day is not None and len(named) == len(quantities) - 1 and _says_times(named):
+        return _held_against(day, _add(named, [fact for fact in facts if fact is not day]))
     if len(named) < len(quantities):
         raise UnreadableError("one of several amounts does not name its time of day")
+    return _add(named, facts)
+
+
+def _amount_of_day(facts: Sequence[Fact]) -> Quantity | None:
+    """`4 capsules daily`, which the named times may only explain: the first amount, with a bare "daily" behind it."""
+    if any(isinstance(fact, Times) and fact.is_counted for fact in facts):
+        return None
+    first, after = facts[0], facts[1]
+    is_daily = isinstance(after, Times) and after.rate == ONE
+    return first if isinstance(first, Quantity) and is_daily else None
+
+
+def _says_times(named: Sequence[tuple[Quantity, Parts | None]]) -> bool:
+    """Whether more than one time is named: "3 daily, 1 with each meal"; "2 daily, 1 in the morning" leaves one out."""
+    return sum(parts.least for _, parts in named if parts is not None) > 1
+
+
+def _held_against(day: Quantity, summed: Summed) -> Summed:
+    parts = summed.quantity
+    is_other_unit = parts is not None and None not in (parts.unit, day.unit) and parts.unit != day.unit
+    if parts is None or parts.span != day.span or is_other_unit:
+        raise UnreadableError("the total and the doses disagree")
+    return Summed(quantity=Quantity(span=day.span, unit=day.unit or parts.unit), times=summed.times)
+
+
+def _add(named: Sequence[tuple[Quantity, Parts | None]], facts: Sequence[Fact]) -> Summed:
     _refuse_shared_names(named, facts)
     counts = [(fact, parts) for fact, parts in named if parts is not None]
     low = sum((fact.span.low * parts.least for fact, parts in counts), Fraction(0))
@@ -55,6 +87,15 @@ def sum_of_parts(facts: Sequence[Fact]) -> Summed | None:
     )
 
 
+def _refuse_hours(quantities: Sequence[tuple[Quantity, Parts | None]]) -> None:
+    """`1 capsule at 8 am - 2 pm`: beside the hour of a clock, a number before am or pm can be another."""
+    has_clock = any(name[0].isdigit() for _, parts in quantities if parts for name in parts.names)
+    for fact, parts in quantities:
+        is_half_day = parts is not None and parts.names[0] in ("morning", "evening")
+        if fact.unit is None and is_half_day and has_clock:
+            raise UnreadableError("whether a number is an hour or a count is not said")
+
+
 def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
     """Each fact with the times of day right after it."""
     return [(fact, after if isinstance(after, Parts) else None) for fact, after in pairwise([*facts, Neutral()])]
@@ -62,7 +103,9 @@ def _groups(facts: Sequence[Fact]) -> list[tuple[Fact, Parts | None]]:
 
 def _refuse_shared_names(groups: Sequence[_Group], facts: Sequence[Fact]) -> None:
     names = [name for _, parts in groups if parts is not None for name in parts.names]
-    unsure = any(parts is None or parts.least != parts.most or parts.has_meals for _, parts in groups)
+    unsure = any(parts is None or parts.least != parts.most for _, parts in groups)
+    # Three meals and bedtime are four times; any other time can be that of a meal.
+    unsure |= "meals" in names and not set(names) <= {"meals", "night", "bedtime"}
     if unsure or len(set(names)) < len(names) or sum(isinstance(fact, Parts) for fact in facts) != len(groups):
         raise UnreadableError("amounts at times of day that are not clearly different")
 

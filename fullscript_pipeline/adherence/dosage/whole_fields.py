@@ -25,7 +25,7 @@ def read_whole_field(name: str, tokens: Sequence[Token]) -> Facts | None:
         return ()
     if name == "frequency" and len(texts) == 1 and texts[0] in _DAY:
         return (Times(rate=ONE, period=Fraction(1), is_counted=False),)
-    return (_period_alone(tokens) or _supply(tokens)) if name == "duration" else None
+    return (_period_alone(tokens) or _supply(tokens) or _stage(tokens)) if name == "duration" else None
 
 
 def _period_alone(tokens: Sequence[Token]) -> Facts | None:
@@ -53,12 +53,24 @@ def _supply(tokens: Sequence[Token]) -> Facts | None:
     return (Length(kind="unparsable", reason="it is a supply, not a length"),) if cursor.token is None else None
 
 
+def _stage(tokens: Sequence[Token]) -> Facts | None:
+    """`second trimester`: whose last day is not known."""
+    cursor = Cursor(tokens)
+    is_stage = cursor.word("stage") is not None and cursor.token is None
+    return (Length(kind="unparsable", reason="it ends at an event, not on a date"),) if is_stage else None
+
+
 def _ends_with_supply(cursor: Cursor) -> bool:
     return cursor.word("supply") is not None and cursor.token is None
 
 
 def rejoin_unit(amount: str, frequency: str) -> tuple[str, str] | None:
-    """A unit that was cut from its number: ("1", "tablet per day") is ("1 tablet", "per day"). None without one."""
+    """A unit that was cut from its number: ("1", "tablet per day") is ("1 tablet", "per day"). None without one.
+
+    The cut may be a semicolon: a whole sig is one field.
+    """
+    if not frequency.strip():
+        amount, _, frequency = amount.partition(";")
     number, words = Cursor(tokenize(amount)), tokenize(frequency)
     unit = lexicon().match("unit", words, 0)
     if unit is None or read_span(number) is None or number.token is not None:

@@ -50,6 +50,8 @@ from fullscript_pipeline.state import Clinic, StateStore
 TIME_BUDGET_SECONDS = 40
 PARALLEL_POLLS = 4
 EARLY_SECONDS = 3.0
+# So long after an event the next ones are looked for sooner: an order follows a plan, a second order the first.
+EVENTS_FLOW_SECONDS = 120.0
 LONGEST_WAIT_SECONDS = 4 * 3600.0
 
 
@@ -73,11 +75,12 @@ def connected_clinics_sensor(
 @dg.sensor(
     name="clinic_events_sensor",
     jobs=[clinic_refresh, clinic_daily, catalog_daily],
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Polls each clinic's event feeds, and requests a refresh of the objects that changed: every 15 seconds, less "
-        "often with many clinics, so that polling takes at most a tenth of the request budget."
+        "Polls each clinic's event feeds, and requests a refresh of the objects that changed: every 15 seconds, every "
+        "5 for two minutes after an event, less often with many clinics, so that polling takes at most a tenth of the "
+        "request budget."
     ),
 )
 def clinic_events_sensor(
@@ -87,12 +90,14 @@ def clinic_events_sensor(
     if wait := _seconds_until_due(place.get("next")):
         return dg.SkipReason(f"The next poll is in {wait:.0f} s.")
     with fullscript.state.open() as store:
-        return _poll_clinics(context, fullscript, store, place.get("first", ""))
+        return _poll_clinics(context, fullscript, store, place)
 
 
 def _poll_clinics(
-    context: dg.SensorEvaluationContext, fullscript: FullscriptResource, store: StateStore, first: str
+    context: dg.SensorEvaluationContext, fullscript: FullscriptResource, store: StateStore, place: dict[str, str]
 ) -> dg.SensorResult | dg.SkipReason:
+    """`place`: the cursor of the former round (`next`, `first`, `latest_event`)."""
+    first = place.get("first", "")
     started, healthy = time.monotonic(), [clinic for clinic in store.clinics.all() if clinic.status == "ok"]
     # A round that ran out of time ended before `first`: stable sorting puts the clinics from there on in front.
     ordered = sorted(healthy, key=lambda clinic: clinic.clinic_key < first)
@@ -107,9 +112,13 @@ def _poll_clinics(
     with ThreadPoolExecutor(PARALLEL_POLLS) as pool:
         polled = list(zip(ordered, pool.map(poll_clinic, ordered), strict=True))
     left = [clinic.clinic_key for clinic, outcome in polled if outcome == ""]
-    wait = 0.0 if left else poll_seconds(1, feeds + sum(lab_polls.values()))
+    found = any(isinstance(outcome, RefreshRequest) for _, outcome in polled)
+    latest_event = clock.real_now().isoformat() if found else place.get("latest_event", "")
+    requests_a_round = feeds + sum(lab_polls.values())
+    wait = 0.0 if left else poll_seconds(1, requests_a_round, events_flow=_is_recent(latest_event))
     begin = clock.real_now() + timedelta(seconds=wait - (time.monotonic() - started))
-    context.update_cursor(json.dumps({"next": begin.isoformat(), "first": left[0] if left else ""}))
+    cursor = {"next": begin.isoformat(), "first": left[0] if left else "", "latest_event": latest_event}
+    context.update_cursor(json.dumps(cursor))
     day = clock.today(fullscript.settings.read().time_zone)
     requests, messages = _run_requests(context, store, polled, day)
     looked = f"{counted(len(polled) - len(left), 'clinic')} ({counted(feeds, 'feed')})"
@@ -172,6 +181,11 @@ def _seconds_until_due(moment: str | None) -> float:
     left = (datetime.fromisoformat(moment) - clock.real_now()).total_seconds() if moment else 0.0
     # A longer wait than any that was set: the clock was set back since.
     return left if EARLY_SECONDS < left < LONGEST_WAIT_SECONDS else 0.0
+
+
+def _is_recent(moment: str) -> bool:
+    """Whether events flow: the last one was found a short time ago."""
+    return bool(moment) and clock.real_now() - datetime.fromisoformat(moment) < timedelta(seconds=EVENTS_FLOW_SECONDS)
 
 
 @dg.sensor(

@@ -5,6 +5,7 @@ What does not belong here: running jobs (`in_process_runs`).
 
 import os
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,8 +28,8 @@ _MOVED_MODULES = {
 def prepare_home(settings: Settings) -> None:
     """Makes `dagster_home` with our `dagster.yaml` unless one is there, and points Dagster to it.
 
-    An existing file is its owner's: only our own entry for the history, and the names of modules that have moved, are
-    brought up to date in it.
+    An existing file is its owner's: only our own entry for the history, the names of modules that have moved, and a
+    launcher where it names none, are brought up to date in it.
     """
     settings.prepare_data_dir()
     target = settings.dagster_home / "dagster.yaml"
@@ -54,6 +55,9 @@ def _bring_up_to_date(path: Path, *, is_on_postgres: bool) -> None:
     storages = [_template("storage-sqlite.yaml"), _template("storage-postgres.yaml")]
     here, elsewhere = reversed(storages) if is_on_postgres else storages
     renamed = renamed.replace(elsewhere, here)
+    # Forking is not safe on every system with the libraries of a run; elsewhere Dagster's own launcher stays.
+    if sys.platform == "linux" and not re.search(r"^run_launcher:", renamed, re.MULTILINE):
+        renamed += _template("launcher.yaml")
     if renamed != text:
         path.write_text(renamed, encoding="utf-8")
 

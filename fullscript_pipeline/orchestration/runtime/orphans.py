@@ -1,8 +1,8 @@
-"""Marks headless runs (executed by a command, not by the daemon) as failed when their process is gone.
+"""Marks runs as failed when their process is gone, whether a command or the daemon started it.
 
 A run names its process in a tag, and the process holds a lock in the instance's home while it lives. Where process ids
 are visible, the tag decides; in another container of this machine, the lock does. Runs of other machines are left to
-Dagster's run monitoring (dagster.yaml). What does not belong here: executing a run (`in_process_runs`).
+Dagster's run monitoring (dagster.yaml). What does not belong here: executing a run (`in_process_runs`, `run_parent`).
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from fullscript_pipeline.plural import counted
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.process_identity import ProcessIdentity, started_after
 
-# The id of the process that executes a headless run, for people.
+# The id of the process that executes a run, for people.
 PID_TAG = "fullscript/pid"
 # The run id, then the full identity of the process. A re-execution inherits the tags, so the run id tells them apart.
 PROCESS_TAG = "fullscript/process"
@@ -53,8 +53,14 @@ def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[
         os.close(handle)
 
 
+def process_of(run: dg.DagsterRun) -> ProcessIdentity | None:
+    """The process that executes the run; None when the run names none."""
+    run_id, _, identity = run.tags.get(PROCESS_TAG, "").partition("/")
+    return ProcessIdentity.parse(identity) if run_id == run.run_id else None
+
+
 def fail_orphans(instance: dg.DagsterInstance) -> int:
-    """Marks headless runs as failed whose process is gone (a kill, a power cut). Returns how many.
+    """Marks runs as failed whose process is gone (a kill, a power cut). Returns how many.
 
     Otherwise they look started forever, and the queue, limited to one run per clinic, would wait for them.
     """
@@ -74,10 +80,9 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
 
 
 def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
-    """Whether this is a headless run whose process has certainly ended."""
+    """Whether this is a run that named its process, and that process has certainly ended."""
     run = record.dagster_run
-    run_id, _, identity = run.tags.get(PROCESS_TAG, "").partition("/")
-    if run_id == run.run_id and (process := ProcessIdentity.parse(identity)):
+    if process := process_of(run):
         alive = process.is_alive()
         if alive is None and process.runs_on_this_kernel:
             alive = _is_locked(_lock_path(instance, run.run_id))
@@ -118,7 +123,7 @@ def _lock_path(instance: dg.DagsterInstance, run_id: str) -> Path:
     name="orphaned_runs_sensor",
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Fails runs of the command line whose process was killed; otherwise the queue would wait for hours.",
+    description="Fails runs whose process was killed; otherwise the queue would wait for hours.",
 )
 def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     ended = fail_orphans(context.instance)

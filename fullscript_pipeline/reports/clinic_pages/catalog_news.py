@@ -9,11 +9,12 @@ from datetime import date, timedelta
 
 import duckdb
 
-from fullscript_pipeline.catalog import CatalogChange, Shortage, fold_changes
+from fullscript_pipeline.catalog import CatalogChange, Shortage, fold_changes, shortage_reason
 from fullscript_pipeline.reports.change_rows import Row, row_of
-from fullscript_pipeline.reports.clinic_pages.clinic_queries import load_catalog_changes, load_similar_products
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
 from fullscript_pipeline.reports.page_context import PageContext
+from fullscript_pipeline.reports.page_queries import PageClinic
+from fullscript_pipeline.reports.row_reading import sql_text
 from fullscript_pipeline.reports.store import file_id
 
 DAYS = 30
@@ -70,7 +71,7 @@ def load_catalog_news(
     planned = _planned_products(roster)
     changes = _changes_by_product(con, planned, context)
     lacking = [product_id for product_id, product in planned.items() if product.shortages]
-    similar = load_similar_products(con, context.clinic, lacking)
+    similar = _load_similar_products(con, context.clinic, lacking)
     unavailable = [
         ProductNews(
             product_id=product_id,
@@ -122,7 +123,7 @@ def _changes_by_product(
 ) -> dict[str, list[Row]]:
     """The changes of products, and of the variants in plans, newest first."""
     since = context.as_of - timedelta(days=DAYS)
-    rows = load_catalog_changes(con, context.clinic.region, product_ids=planned, since=since, day=context.as_of)
+    rows = _load_catalog_changes(con, context.clinic.region, product_ids=planned, since=since, day=context.as_of)
     found: dict[str, list[Row]] = {}
     for change in _each_once(rows):
         product = planned[change.product_id or ""]
@@ -149,3 +150,27 @@ def _mildest(shortages: Collection[Shortage]) -> Shortage:
 
 def _most_patients(news: ProductNews) -> tuple[int, str]:
     return -len(news.patients), (news.name or "").casefold()
+
+
+def _load_catalog_changes(
+    con: duckdb.DuckDBPyConnection, region: str, *, product_ids: Collection[str], since: date, day: date
+) -> list[CatalogChange]:
+    """What was seen to change on these products and their variants after `since`, until `day`; no rewritings."""
+    values = {"region": region, "ids": sorted(product_ids), "since": since, "day": day}
+    return [CatalogChange(*row) for row in con.execute(sql_text("clinic_catalog_changes.sql"), values).fetchall()]
+
+
+def _load_similar_products(
+    con: duckdb.DuckDBPyConnection, clinic: PageClinic, product_ids: Collection[str]
+) -> dict[str, list[str]]:
+    """For each product the names of products that could take its place and can be had, the nearest first."""
+    if not product_ids:
+        return {}
+    values = {"region": clinic.region, "clinic": clinic.clinic_id, "ids": sorted(product_ids)}
+    similar: dict[str, list[str]] = {}
+    for product_id, name, brand, states in con.execute(sql_text("clinic_similar.sql"), values).fetchall():
+        label = " – ".join(part for part in (name, brand) if part)
+        can_be_had = any(shortage_reason(state["status"], state["availability"]) is None for state in states)
+        if label and can_be_had and label not in similar.setdefault(product_id, []):
+            similar[product_id].append(label)
+    return similar

@@ -1,7 +1,7 @@
 """Reads the rows behind a clinic's lists: patients, products, the share by month, the list of last Monday.
 
-The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic, and what patient pages read too
-(`page_queries`).
+The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic, what patient pages read too
+(`page_queries`), and the catalog's rows (`catalog_news`).
 """
 
 from collections.abc import Collection, Iterable
@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from fullscript_pipeline.catalog import CatalogChange, shortage_reason
-from fullscript_pipeline.reports.page_queries import PageClinic
-from fullscript_pipeline.reports.row_reading import read_rows, sql_text, stream_rows
+from fullscript_pipeline.reports.row_reading import read_rows, stream_rows
 
 
 class ClinicPatient(NamedTuple):
@@ -89,27 +87,3 @@ def load_former_list(
     """Who had one of these verdicts at the end of `day`."""
     values = {"clinic": clinic_id, "day": day, "verdicts": list(verdicts)}
     return read_rows(con, "clinic_list_on.sql", FormerList, values)[0]
-
-
-def load_catalog_changes(
-    con: duckdb.DuckDBPyConnection, region: str, *, product_ids: Collection[str], since: date, day: date
-) -> list[CatalogChange]:
-    """What was seen to change on these products and their variants after `since`, until `day`; no rewritings."""
-    values = {"region": region, "ids": sorted(product_ids), "since": since, "day": day}
-    return [CatalogChange(*row) for row in con.execute(sql_text("clinic_catalog_changes.sql"), values).fetchall()]
-
-
-def load_similar_products(
-    con: duckdb.DuckDBPyConnection, clinic: PageClinic, product_ids: Collection[str]
-) -> dict[str, list[str]]:
-    """For each product the names of products that could take its place and can be had, the nearest first."""
-    if not product_ids:
-        return {}
-    values = {"region": clinic.region, "clinic": clinic.clinic_id, "ids": sorted(product_ids)}
-    similar: dict[str, list[str]] = {}
-    for product_id, name, brand, states in con.execute(sql_text("clinic_similar.sql"), values).fetchall():
-        label = " – ".join(part for part in (name, brand) if part)
-        can_be_had = any(shortage_reason(state["status"], state["availability"]) is None for state in states)
-        if label and can_be_had and label not in similar.setdefault(product_id, []):
-            similar[product_id].append(label)
-    return similar

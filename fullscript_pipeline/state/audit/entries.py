@@ -8,18 +8,15 @@ anybody can set them. What does not belong here: checking a log (`verification`)
 (`cli.audited`), the log as a part of the store (`log`).
 """
 
-import getpass
 import json
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from fullscript_pipeline import clock
+from fullscript_pipeline.acting_user import acting_user
 from fullscript_pipeline.state.audit.chain import AuditHead, Chain
 from fullscript_pipeline.state.schema import MIGRATIONS, audit_chains, audit_log
 from fullscript_pipeline.state.secret_cipher import Keyring
@@ -32,9 +29,6 @@ BEGUN = "begun"
 # The reason of a chain that begins although the one before should have continued: a sign of damage.
 LOST = "the log before could not be continued"
 FORMER_LOG_UNREADABLE = "the log of the store it replaced could not be read"
-# The user who signed in, which `sudo` and `su` leave as it is (Linux).
-_LOGIN = Path("/proc/self/loginuid")
-_NOBODY = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,24 +125,3 @@ def entry_of(row: Row[Any]) -> AuditEntry | None:
         if isinstance(fields, dict)
         else None
     )
-
-
-def acting_user() -> dict[str, str]:
-    """Returns `user` and `host`; also `login` if another user signed in (sudo)."""
-    actor = {"user": _name(os.getuid()) if hasattr(os, "getuid") else getpass.getuser(), "host": socket.gethostname()}
-    try:
-        login = int(_LOGIN.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        login = _NOBODY
-    if login not in {_NOBODY, os.getuid() if hasattr(os, "getuid") else _NOBODY}:
-        actor["login"] = _name(login)
-    return actor
-
-
-def _name(number: int) -> str:
-    try:
-        import pwd  # noqa: PLC0415 - not on every system
-
-        return pwd.getpwuid(number).pw_name
-    except (ImportError, KeyError):  # a container may have no user names
-        return f"uid {number}"

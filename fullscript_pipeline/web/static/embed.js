@@ -4,10 +4,10 @@
   const button = document.getElementById("open-embed");
   const status = document.getElementById("embed-status");
   if (!button) return;
-  const { env, publicKey, domain, patient, grant, patients, formKey } = button.dataset;
+  const { env, publicKey, domain, patient, grant, patients, formKey, changed, failed } = button.dataset;
   const send = (address) => fetch(address, { method: "POST", body: new URLSearchParams({ form_key: formKey }) });
   const readAgain = (id) => {
-    status.textContent = "Changed in Fullscript: this patient is being read again.";
+    status.textContent = changed;
     send(`${patients}${encodeURIComponent(id)}/read`);
   };
   let feature = null;
@@ -25,7 +25,7 @@
       await feature.mount("embed");
       status.textContent = "";
     } catch (error) {
-      status.textContent = "Fullscript cannot be opened here now. The patient's page links to it.";
+      status.textContent = failed;
     }
     button.disabled = false;
   });

@@ -49,9 +49,9 @@
     } catch (error) {
       // The next try may succeed.
     }
-    setTimeout(ask, 2000);
+    setTimeout(ask, 1000);
   };
-  setTimeout(ask, 2000);
+  setTimeout(ask, 1000);
 })();
 
 // Copies an order link. Without this script the link is selected by hand.
@@ -63,6 +63,6 @@
   button.addEventListener("click", async () => {
     link.select();
     await navigator.clipboard.writeText(link.value);
-    document.getElementById("copied").textContent = "Copied.";
+    document.getElementById("copied").textContent = button.dataset.done;
   });
 })();

@@ -1,4 +1,4 @@
-"""Headless runs whose process is gone are ended by the daemon's sensor; all others are left alone."""
+"""Runs whose process is gone are ended by the daemon's sensor; all others are left alone."""
 
 import os
 import signal

@@ -93,3 +93,18 @@ def test_a_clinic_that_is_gone_is_no_partition_any_more(tmp_path: Path, monkeypa
         assert instance.has_dynamic_partition("clinics", "acme")
         instance.delete_dynamic_partition("clinics", "acme")
         assert not instance.has_dynamic_partition("clinics", "acme")
+
+
+def test_a_file_with_a_revision_is_opened_without_loading_migrations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each tick of a sensor opens an instance. `dagster instance info` still says what is stored and what is newest."""
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+    with open_instance(settings) as instance:
+        stored, newest = instance.event_log_storage.alembic_version() or (None, None)
+        assert stored == newest is not None
+    monkeypatch.setattr(storage, "check_alembic_revision", lambda *_: pytest.fail("migrations are loaded"))
+    with open_instance(settings) as instance:
+        assert instance.get_runs() == []
+        assert instance.all_instigator_state() == []

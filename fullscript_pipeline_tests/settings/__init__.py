@@ -1,0 +1,1 @@
+"""Tests of `fullscript_pipeline.settings`."""
