@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "webhooks": SHARED | {"state"},
     "ui_access": SHARED | {"files"},
     "portal_store": SHARED,
-    "web": SHARED | {"api", "portal_store"},
+    "web": SHARED | {"api", "files", "portal_store"},
     "refresh": SHARED | {"api", "state", "warehouse", "extraction"},
     "health": SHARED | {"api", "files", "state", "warehouse", "refresh", "probe"},
     "maintenance": SHARED

@@ -60,7 +60,7 @@ notes = Table(
         Column("note_id", Integer, primary_key=True), Column("server", Text), Column("clinic_id", Text),
         Column("patient_id", Text), Column("kind", Text), Column("until_on", Text), Column("text", Text),
         Column("author_id", Text), Column("author_name", Text), Column("at_s", Float),
-        Index("notes_by_patient", "server", "clinic_id", "patient_id", "kind"),
+        Index("notes_by_patient", *("server", "clinic_id", "patient_id", "kind")),
     ),
 )  # fmt: skip
 
