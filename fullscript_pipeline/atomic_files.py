@@ -57,7 +57,7 @@ def remove_leftover_files(data_dir: Path, files_dir: Path) -> None:
     """Removes the temporary files that killed commands left, whatever their key. Nothing may be writing meanwhile."""
     for pattern in _LEFT_BEHIND:
         leftovers = [*data_dir.glob(pattern), *(files_dir / "published").glob(pattern)]
-        leftovers += [*(data_dir / "landing").rglob(pattern), *(data_dir / "reports").rglob(pattern)]
+        leftovers += [*(data_dir / "landing").rglob(pattern), *(files_dir / "reports").rglob(pattern)]
         for path in leftovers:
             if path.is_file():
                 path.unlink()

@@ -36,6 +36,7 @@ def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> No
     from fullscript_pipeline.maintenance import open_warehouse  # noqa: PLC0415
     from fullscript_pipeline.orchestration.runtime import ClockRepair, open_instance  # noqa: PLC0415
 
+    _require_files_here(settings)
     if not StateStore.exists(settings):
         raise ConfigurationError(f"There is no state store at {settings.state_place} yet: nothing to repair.")
     with StateStore.open(settings) as store, open_instance(settings) as instance:
@@ -61,6 +62,15 @@ def repair(settings: Settings, dry_run: bool, yes: bool, unverified: bool) -> No
             print_message(f"Made a verified backup before: {backup.folder}")
         print_message(
             "Moved back. Now run `fullscript-pipeline pull`, which writes pages and digests again.", bold=True
+        )
+
+
+def _require_files_here(settings: Settings) -> None:
+    """Raises ConfigurationError where pages are in a bucket."""
+    if settings.bucket_url:
+        raise ConfigurationError(
+            f"Pages are in {settings.bucket_url}, where this command moves nothing: run it with FULLSCRIPT_FILES_URL "
+            "unset, then delete the files named by a future day below reports/catalog and reports/kept there."
         )
 
 

@@ -46,6 +46,8 @@ _DAYS = (
 @with_settings
 def demo(settings: Settings) -> int:
     began = time.monotonic()
+    if settings.files_url:
+        raise ConfigurationError("FULLSCRIPT_FILES_URL is set, and a demo keeps all in its own folder: unset it first.")
     _refuse_while_in_use(settings)
     clear_demo_folder(settings.data_dir)
     settings.prepare_data_dir()

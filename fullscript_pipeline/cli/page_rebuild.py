@@ -13,6 +13,7 @@ from fullscript_pipeline.cli.clinic_selection import select_clinics
 from fullscript_pipeline.cli.console import print_data
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance import open_report_store, open_warehouse
 from fullscript_pipeline.orchestration.assets import page_day_config, split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
@@ -34,9 +35,8 @@ def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) 
         chosen = select_clinics(store, clinics)
         if not settings.warehouse_path.exists():
             raise no_warehouse_error(settings.warehouse_path)
-    with audit_logged(
-        settings, "report adherence", whose=DataSubjects(clinics=chosen), destination=settings.reports_dir
-    ) as record:
+    place = open_files(settings, "reports").address("")
+    with audit_logged(settings, "report adherence", whose=DataSubjects(clinics=chosen), destination=place) as record:
         instance = open_instance(settings)
         with StateStore.open(settings) as store:
             add_clinic_partitions(instance, store)

@@ -100,4 +100,4 @@ def _rewrite_list(settings: Settings, warehouse: Warehouse, clinic: Clinic) -> N
         return
     its = ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day)
     written = rewrite_pages(its, reports, patients=[])
-    print_data(str(written.clinic_page))
+    print_data(reports.address(written.clinic_page))

@@ -58,12 +58,15 @@ class BucketFiles:
         return None
 
     def exists(self, name: str) -> bool:
+        return self.version(name) is not None
+
+    def version(self, name: str) -> str | None:
         with self._answers():
             try:
-                obstore.head(self._store, name)
+                found = obstore.head(self._store, name)
             except (FileNotFoundError, NotFoundError):
-                return False
-        return True
+                return None
+        return f"{found['e_tag']} {found['last_modified']} {found['size']}"
 
     def names(self, folder: str) -> list[str]:
         with self._answers():

@@ -50,6 +50,13 @@ class FolderFiles:
     def exists(self, name: str) -> bool:
         return (self._root / name).exists()
 
+    def version(self, name: str) -> str | None:
+        try:
+            status = (self._root / name).stat()
+        except FileNotFoundError:
+            return None
+        return f"{status.st_mtime_ns}-{status.st_size}"
+
     def names(self, folder: str) -> list[str]:
         return sorted(entry.name for entry in self._entries(folder) if entry.is_file())
 

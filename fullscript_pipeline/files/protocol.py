@@ -34,6 +34,10 @@ class Files(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
+    def version(self, name: str) -> str | None:
+        """Another text whenever the file was replaced; None when there is none."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """The last parts of the names of the files in the folder itself, sorted."""
         ...

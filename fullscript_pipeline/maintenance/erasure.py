@@ -101,8 +101,8 @@ def _erase_files(
         }
     counts = purge.purge_landing(landed, settings.warehouse_key, ids)
     page = reports.path_for_patient(clinic.clinic_key, patient_id)
-    has_page = page.exists()
-    page.unlink(missing_ok=True)
+    has_page = reports.exists(page)
+    reports.remove([page])
     return {
         **counts,
         "pages": int(has_page),
@@ -167,7 +167,7 @@ def _rewrite_lists(
         remove_clinic_pages(reports, clinic.clinic_key)
         day = day or clock.today(settings.time_zone)
         rewrite_pages(ClinicDay(settings=settings, warehouse=warehouse, clinic=clinic, day=day), reports)
-    elif reports.path_for_index().exists():
+    elif reports.exists(reports.path_for_index()):
         write_index(
             reports,
             rendered_at=clock.now(),

@@ -87,11 +87,12 @@ def _copies_by_kind(settings: Settings, clinic: ClinicRef, patient_id: str) -> d
     """Files that hold copies of these data or of a part of them, by kind: below the data directory, or an address."""
     reports = open_report_store(settings)
     stores = [reports, *(reports.of_day(day) for day in reports.earlier_days())]
-    pages = [store.path_for_patient(clinic.clinic_key, patient_id) for store in stores]
+    pages = [(store, store.path_for_patient(clinic.clinic_key, patient_id)) for store in stores]
+    archives = archived_days_naming(reports, clinic.clinic_key, patient_id)
     published, exports = open_files(settings, PUBLISHED), open_files(settings, "exports")
     copies = {
-        "pages": [str(path) for path in pages if path.exists()],
-        "kept_pages": [str(path) for path in archived_days_naming(reports, clinic.clinic_key, patient_id)],
+        "pages": [store.address(path) for store, path in pages if store.exists(path)],
+        "kept_pages": [reports.address(path) for path in archives],
         "published": [published.address(name) for name in published.names("") if name.endswith(".duckdb")],
         "exports": [exports.address(name) for name in exports.names_below("")],
         "backups": sorted(str(path.parent) for path in settings.backups_dir.glob("*/manifest.json")),

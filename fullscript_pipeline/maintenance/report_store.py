@@ -1,9 +1,10 @@
-"""The folder of pages as the settings say: plain, or sealed for the portal.
+"""The pages' store as the settings say: in a folder or a bucket, plain or sealed for the portal.
 
 What does not belong here: file names and writing (`reports.store`), the seal (`portal_store`).
 """
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.portal_store import PageSeal, split_keys
 from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import SEALED, Settings
@@ -11,7 +12,7 @@ from fullscript_pipeline.settings import SEALED, Settings
 
 def open_report_store(settings: Settings) -> ReportStore:
     """Raises ConfigurationError for sealed pages without FULLSCRIPT_WEB_KEY."""
-    return ReportStore(settings.reports_dir, page_seal(settings))
+    return ReportStore(settings.reports_dir, page_seal(settings), files=open_files(settings, "reports"))
 
 
 def page_seal(settings: Settings) -> PageSeal | None:

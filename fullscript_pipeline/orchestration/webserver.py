@@ -12,6 +12,7 @@ import dagster_webserver.cli
 from starlette.types import ASGIApp
 
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.health import serve_metrics
 from fullscript_pipeline.orchestration.reference_page import reference_page
 from fullscript_pipeline.orchestration.runtime import prepare_home
@@ -23,7 +24,7 @@ from fullscript_pipeline.ui_access import Guard, ServedPages, SignIns, new_key
 def guarded(app: ASGIApp, settings: Settings) -> Guard:
     """The app and the pages beside it, behind the sign-in if it is on. Writes a new sign-in key for this start."""
     key = new_key(settings.ui_key_path)
-    pages = ServedPages(app, catalog=settings.reports_dir / "catalog", make_reference=reference_page)
+    pages = ServedPages(app, catalog=open_files(settings, "reports/catalog"), make_reference=reference_page)
     return Guard(pages, SignIns(key) if settings.ui_sign_in else None, settings.ui_url)
 
 

@@ -77,5 +77,4 @@ def _remove_stale(store: ReportStore, key: str, written: list[Path], patient_ids
         store.remove_stale_pages(store.path_for_patient(key, "any").parent, written)
         return
     current = set(written)
-    for path in {store.path_for_patient(key, ident) for ident in patient_ids} - current:
-        path.unlink(missing_ok=True)
+    store.remove({store.path_for_patient(key, ident) for ident in patient_ids} - current)

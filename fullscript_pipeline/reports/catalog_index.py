@@ -187,7 +187,7 @@ def _names_elsewhere(products: Sequence[ListedProduct]) -> Markup | None:
 def write_day_list(store: ReportStore, digest: Digest, of: CatalogDay) -> None:
     """Writes the list of days with the counts of each section; those of earlier days are in `days.json` beside it."""
     path = store.path_for_catalog_list(of.region, "days", "json")
-    known: dict[str, Mapping[str, int] | None] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    known: dict[str, Mapping[str, int] | None] = json.loads(store.stored(path) or b"{}")
     known[digest.to_day.isoformat()] = None if digest.held else digest.counts
     days = store.digest_days(of.region)
     kept = {day.isoformat(): known[day.isoformat()] for day in days if day.isoformat() in known}

@@ -20,7 +20,7 @@ from fullscript_pipeline.reports.digest_files import write_digest_files, write_w
 from fullscript_pipeline.reports.digest_page import DigestFrame, Watched, digest_pages
 from fullscript_pipeline.reports.feeds import write_feeds
 from fullscript_pipeline.reports.language import PageLanguage, page_language
-from fullscript_pipeline.reports.product_pages import CatalogDay, product_files, write_product_pages
+from fullscript_pipeline.reports.product_pages import CatalogDay, brand_files, product_files, write_product_pages
 from fullscript_pipeline.reports.store import ReportStore, file_id
 
 
@@ -131,7 +131,7 @@ def _frame(store: ReportStore, digest: Digest, rendered_at: datetime, of: Catalo
     days = store.digest_days(digest.region)
     brand_ids = {row.brand_id for row in digest.rows if row.brand_id}
     product_ids = {row.product_id for row in digest.rows if row.product_id}
-    files = product_files(store, digest.region)
+    files, brands = product_files(store, digest.region), brand_files(store, digest.region)
     return DigestFrame(
         rendered_at=rendered_at,
         time_zone=of.time_zone,
@@ -140,9 +140,7 @@ def _frame(store: ReportStore, digest: Digest, rendered_at: datetime, of: Catalo
         before=max((day for day in days if day < digest.to_day), default=None),
         after=min((day for day in days if day > digest.to_day), default=None),
         brand_pages={
-            brand_id: f"brands/{file_id(brand_id)}.html"
-            for brand_id in brand_ids
-            if store.path_for_brand(digest.region, brand_id).exists()
+            brand_id: f"brands/{file}.html" for brand_id in brand_ids if (file := file_id(brand_id)) in brands
         },
         product_pages={
             product_id: f"products/{file}.html" for product_id in product_ids if (file := file_id(product_id)) in files
@@ -156,6 +154,7 @@ def _write_pages(store: ReportStore, digest: Digest, frame: DigestFrame, path: P
     for name, html in digest_pages(digest, frame):
         store.write(path.with_name(name), html)
         written.add(name)
-    for stale in path.parent.glob(f"{digest.to_day.isoformat()}-*.html"):
-        if stale.name not in written:
-            stale.unlink()
+    further = f"{digest.to_day.isoformat()}-"
+    store.remove(
+        stale for stale in store.in_folder(path.parent) if stale.name.startswith(further) and stale.name not in written
+    )

@@ -4,18 +4,20 @@ What does not belong here: writing the present pages again (`adherence.py`).
 """
 
 import io
-import os
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from fullscript_pipeline.reports.page_archive import write_archive
 from fullscript_pipeline.reports.store import ReportStore, file_id
+
+# The end of a ZIP file with nothing in it: the day was removed a moment ago.
+_EMPTY = b"PK\5\6" + bytes(18)
 
 
 def remove_clinic_pages(store: ReportStore, clinic_key: str) -> int:
     """Deletes the clinic's present pages, call lists and spreadsheets included. Returns the number of files."""
-    return _remove_folder(store.path_for_clinic(clinic_key).parent)
+    return store.remove_folder(store.path_for_clinic(clinic_key).parent)
 
 
 def remove_pages_of_earlier_days(store: ReportStore, clinic_key: str) -> int:
@@ -25,7 +27,7 @@ def remove_pages_of_earlier_days(store: ReportStore, clinic_key: str) -> int:
 
 def remove_archived_pages(store: ReportStore, clinic_key: str) -> int:
     """Deletes the clinic's archived pages. Returns the number of files."""
-    return _remove_folder(_archive_folder(store, clinic_key))
+    return store.remove_folder(_archive_folder(store, clinic_key))
 
 
 def erase_patient_from_archive(store: ReportStore, clinic_key: str, patient_id: str) -> int:
@@ -34,8 +36,8 @@ def erase_patient_from_archive(store: ReportStore, clinic_key: str, patient_id: 
     A list links to each person's page and a spreadsheet has an id column, so a search for the id finds the person.
     """
     return sum(
-        _rewrite_without(path, _pages_naming(store, clinic_key, path, patient_id=patient_id))
-        for path in _archive_folder(store, clinic_key).glob("*.zip")
+        _rewrite_without(store, path, _pages_naming(store, clinic_key, path, patient_id=patient_id))
+        for path in store.in_folder(_archive_folder(store, clinic_key), ".zip")
     )
 
 
@@ -43,7 +45,7 @@ def archived_days_naming(store: ReportStore, clinic_key: str, patient_id: str) -
     """The archives of the days that hold the person's page, or a list that names them."""
     return [
         path
-        for path in sorted(_archive_folder(store, clinic_key).glob("*.zip"))
+        for path in store.in_folder(_archive_folder(store, clinic_key), ".zip")
         if _pages_naming(store, clinic_key, path, patient_id=patient_id)[1]
     ]
 
@@ -54,7 +56,7 @@ def _pages_naming(
     """The pages of an archived day, and the file names of those that are the person's or name them."""
     folder = store.path_for_clinic(clinic_key).parent
     needles = [needle.encode() for needle in (file_id(patient_id), patient_id)]
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(store.stored(path) or _EMPTY)) as archive:
         pages = {name: archive.read(name) for name in archive.namelist()}
     return pages, {
         name
@@ -71,24 +73,12 @@ def _archive_folder(store: ReportStore, clinic_key: str) -> Path:
     return store.root / "kept" / file_id(clinic_key)
 
 
-def _remove_folder(folder: Path) -> int:
-    files = sum(path.is_file() for path in folder.rglob("*"))
-    shutil.rmtree(folder, ignore_errors=True)
-    return files
-
-
-def _rewrite_without(path: Path, found: tuple[dict[str, bytes], set[str]]) -> int:
+def _rewrite_without(store: ReportStore, path: Path, found: tuple[dict[str, bytes], set[str]]) -> int:
     pages, naming = found
     if not naming:
         return 0
     remaining = {name: page for name, page in pages.items() if name not in naming}
-    temporary = path.with_name(f".writing-{path.name}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, page in remaining.items():
-            archive.writestr(name, page)
-    temporary.replace(path)
+    write_archive(store, path, remaining.items())
     return len(pages) - len(remaining)
 
 

@@ -54,18 +54,24 @@ def write_product_pages(con: duckdb.DuckDBPyConnection, store: ReportStore, of: 
     changed = con.execute(_CHANGED, values).fetchall()
     existing = product_files(store, of.region)
     due = [product_id for product_id, is_new in changed if is_new or file_id(product_id) not in existing]
+    brands = brand_files(store, of.region)
     # The page of this day is written after them.
     digest_days = {day.isoformat() for day in (*store.digest_days(of.region), of.day)}
     for histories in _batches(con, sorted(due), of):
         for history in histories:
-            html = _render(history, store, of, digest_days)
+            html = _render(history, of, digest_days, brands)
             store.write(store.path_for_product(of.region, history.product_id), html)
     return len(due)
 
 
 def product_files(store: ReportStore, region: str) -> Collection[str]:
     """The file names, without suffix, of the products that have a page."""
-    return {path.stem for path in store.path_for_product(region, "any").parent.glob("*.html")}
+    return {path.stem for path in store.in_folder(store.path_for_product(region, "any").parent)}
+
+
+def brand_files(store: ReportStore, region: str) -> Collection[str]:
+    """The file names, without suffix, of the brands that have a page."""
+    return {path.stem for path in store.in_folder(store.path_for_brand(region, "any").parent)}
 
 
 def _batches(
@@ -76,10 +82,10 @@ def _batches(
         yield load_product_histories(con, of.region, ids, of.time_zone.key, plans_until=of.day)
 
 
-def _render(history: ProductHistory, store: ReportStore, of: CatalogDay, digest_days: Collection[str]) -> str:
+def _render(history: ProductHistory, of: CatalogDay, digest_days: Collection[str], brands: Collection[str]) -> str:
     events = [event for event in history.events if not event.cosmetic and event.changed_on <= of.day]
     names = [event.old_value for event in events if event.entity == "product" and event.field == "name"]
-    brand = store.path_for_brand(of.region, history.brand_id) if history.brand_id else None
+    brand = file_id(history.brand_id) if history.brand_id else None
     return render(
         "product.html.j2",
         of.language,
@@ -91,7 +97,7 @@ def _render(history: ProductHistory, store: ReportStore, of: CatalogDay, digest_
         former_names=[name for name in dict.fromkeys(names) if name and name != history.name],
         rewritings=sum(event.cosmetic for event in history.events),
         most_variants=MOST_VARIANTS,
-        brand_page=f"../brands/{brand.name}" if brand and brand.exists() else None,
+        brand_page=f"../brands/{brand}.html" if brand in brands else None,
         digest_days=digest_days,
         change_words=change_words,
         value_words=value_words,

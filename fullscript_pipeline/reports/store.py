@@ -1,21 +1,19 @@
-"""The folder of pages: file names, permissions, atomic writes, deletion of stale pages.
+"""The files of pages: their names, and which of them are there.
 
-File names hold opaque ids only, never a name or a date of birth. Files are 0600 and folders 0700, because pages hold
-health data. What does not belong here: the content of a page.
+File names hold opaque ids only, never a name or a date of birth. What does not belong here: the content of a page, and
+how a file is kept (`files`).
 """
 
 import hashlib
 import re
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.file_names import is_device_name
-from fullscript_pipeline.private_files import create_private_file, make_private_folder
+from fullscript_pipeline.files import Files, FolderFiles
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 # Names that we use ourselves: a hashed id, a further page of a list, A to Z.
@@ -34,12 +32,12 @@ def file_id(opaque: str) -> str:
     return "x-" + hashlib.sha256(opaque.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def _days(paths: Iterable[Path], named: Callable[[Path], str]) -> list[date]:
-    """The days in the names of the paths, newest first. Paths with other names are ignored."""
+def _days(names: Iterable[str]) -> list[date]:
+    """The days that are names, newest first. Other names are ignored."""
     days: list[date] = []
-    for path in paths:
+    for name in names:
         with suppress(ValueError):
-            days.append(date.fromisoformat(named(path)))
+            days.append(date.fromisoformat(name))
     return sorted(days, reverse=True)
 
 
@@ -51,22 +49,27 @@ class PageSealing(Protocol):
 
 
 class ReportStore:
-    """Stores pages under one root. A write is a temporary file and a rename: a reader sees the old page or the new.
+    """Stores pages. A page has a path below `root`, which is its file where pages are in a folder of this machine.
 
-    With a `sealing`, the pages of clinics and what operators see are stored encrypted; catalogs name no patient.
+    `files`: where they are instead; their names there are those below `root`. With a `sealing`, the pages of clinics
+    are stored encrypted; those of catalogs name no patient.
     """
 
-    def __init__(self, root: Path, sealing: PageSealing | None = None, *, folder: str = "") -> None:
+    def __init__(
+        self, root: Path, sealing: PageSealing | None = None, *, files: Files | None = None, folder: str = ""
+    ) -> None:
         self.root, self._sealing, self._folder = root, sealing, folder
+        self._files: Files = files or FolderFiles(root)
 
     def of_day(self, day: date) -> "ReportStore":
         """The store for pages as of an earlier day, in a folder below this one."""
         folder = f"as-of/{day.isoformat()}"
-        return ReportStore(self.root / folder, self._sealing, folder=f"{folder}/")
+        return ReportStore(self.root / folder, self._sealing, files=self._files, folder=f"{folder}/")
 
     def earlier_days(self) -> list[date]:
         """The earlier days that have pages, newest first."""
-        return _days(self.root.glob("as-of/*/index.html"), lambda path: path.parent.name)
+        days = _days(self._files.folders(self._folder + "as-of"))
+        return [day for day in days if self.exists(self.of_day(day).path_for_index())]
 
     def path_for_index(self) -> Path:
         """The page that links to all clinics and digests."""
@@ -132,55 +135,79 @@ class ReportStore:
     def write(self, path: Path, content: str | bytes) -> int:
         """Replace `path` (below the root) by `content`. Returns the number of bytes written.
 
-        Raises ConfigurationError if the folder cannot be written.
+        Raises ConfigurationError if it cannot be written, ServiceUnavailable if a bucket does not answer.
         """
         encoded = content.encode("utf-8", "replace") if isinstance(content, str) else content
-        place = path.relative_to(self.root).as_posix()
-        if self._sealing is not None and place.startswith(("clinics/", "operators.")):
-            encoded = self._sealing.seal(encoded, self._folder + place)
-        temporary = path.parent / f".writing-{secrets.token_hex(6)}"
-        try:
-            make_private_folder(path.parent)
-            create_private_file(temporary, encoded)
-            temporary.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise ConfigurationError(
-                f"The report folder {self.root} cannot be written ({error.strerror}); "
-                "free space, or make this user the owner of the folder, then run the report again."
-            ) from None
+        name = self._name(path)
+        if self._sealing is not None and name.removeprefix(self._folder).startswith(("clinics/", "operators.")):
+            encoded = self._sealing.seal(encoded, name)
+        self._files.put(name, encoded)
         return len(encoded)
+
+    def write_packed(self, path: Path, packed: Path) -> None:
+        """Replace `path` by a file of this machine, whose parts are sealed already if pages are."""
+        self._files.put(self._name(path), packed)
+
+    def stored(self, path: Path) -> bytes | None:
+        """The bytes that are stored, of a sealed page too; None when there is none."""
+        return self._files.get(self._name(path))
 
     def opened(self, content: bytes, path: Path) -> bytes:
         """What a page holds that was stored as `path`, from the bytes that are stored."""
-        if self._sealing is None:
-            return content
-        return self._sealing.open(content, self._folder + path.relative_to(self.root).as_posix())
+        return content if self._sealing is None else self._sealing.open(content, self._name(path))
+
+    def exists(self, path: Path) -> bool:
+        return self._files.exists(self._name(path))
+
+    def address(self, path: Path) -> str:
+        """Where the page is, for sentences and links."""
+        return self._files.address(self._name(path))
+
+    def in_folder(self, folder: Path, suffix: str = ".html") -> list[Path]:
+        """The files of a folder with that suffix, sorted."""
+        return [folder / name for name in self._files.names(self._name(folder)) if name.endswith(suffix)]
+
+    def all_below(self, folder: Path) -> list[Path]:
+        """All files of a folder and of those below it, sorted."""
+        names = self._files.names_below(self._name(folder))
+        return [self.root / name.removeprefix(self._folder) for name in names]
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Delete pages; one that does not exist is none to delete."""
+        self._files.delete([self._name(path) for path in paths])
+
+    def remove_folder(self, folder: Path) -> int:
+        """Delete a folder with all that is below it. Returns the number of files."""
+        return self._files.delete_folder(self._name(folder))
 
     def remove_stale_pages(self, folder: Path, current: Iterable[Path]) -> int:
         """Delete the `.html` files of `folder` that are not in `current`. Returns the number deleted."""
         names = {path.name for path in current if path.parent == folder}
-        stale = [path for path in folder.glob("*.html") if path.name not in names] if folder.is_dir() else []
-        for path in stale:
-            path.unlink(missing_ok=True)
+        stale = [path for path in self.in_folder(folder) if path.name not in names]
+        self.remove(stale)
         return len(stale)
 
     def count_pages(self, clinic_key: str) -> int:
         """How many pages and spreadsheet files a clinic has."""
-        return sum(path.is_file() for path in self._clinic(clinic_key).rglob("*.*"))
+        return len(self._files.names_below(self._name(self._clinic(clinic_key))))
 
     def clinic_keys(self) -> list[str]:
         """Folder names of the clinics that have a page, sorted."""
-        return sorted(path.parent.name for path in (self.root / "clinics").glob("*/index.html"))
+        keys = self._files.folders(f"{self._folder}clinics")
+        return [key for key in keys if self._files.exists(f"{self._folder}clinics/{key}/index.html")]
 
     def regions(self) -> list[str]:
         """Folder names of the regions that have a digest, sorted."""
-        return sorted({path.parent.name for path in (self.root / "catalog").glob("*/*.html")})
+        catalog = self.root / "catalog"
+        regions = self._files.folders(self._name(catalog))
+        return [region for region in regions if self.in_folder(catalog / region)]
 
     def digest_days(self, region: str) -> list[date]:
         """The days of a region's digests, newest first."""
-        return _days((self.root / "catalog" / file_id(region)).glob("*.html"), lambda path: path.stem)
+        return _days(path.stem for path in self.in_folder(self.root / "catalog" / file_id(region)))
+
+    def _name(self, path: Path) -> str:
+        return self._folder + path.relative_to(self.root).as_posix()
 
     def _clinic(self, clinic_key: str) -> Path:
         return self.root / "clinics" / file_id(clinic_key)

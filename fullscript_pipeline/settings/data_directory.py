@@ -59,9 +59,9 @@ class DataDirectory(BaseSettings):
     )
     files_url: FilesUrl | None = Field(
         None,
-        description="where published copies and exports are, when not in the data directory: `file:///FOLDER`, or "
-        "`s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. Landed pages, warehouse and the "
-        "pages for clinicians stay in the data directory",
+        description="where pages, spreadsheets, digests, published copies and exports are, when not in the data "
+        "directory: `file:///FOLDER`, or `s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. "
+        "Landed pages and the warehouse stay in the data directory",
         json_schema_extra={"shown_default": "the data directory"},
     )
     runner: Runner = Field(
@@ -123,12 +123,12 @@ class DataDirectory(BaseSettings):
 
     @property
     def bucket_url(self) -> str | None:
-        """The place in a bucket where published copies and exports are; None where they are in `files_dir`."""
+        """The place in a bucket where pages, copies and exports are; None where they are in `files_dir`."""
         return self.files_url if self.files_url and self.files_url.startswith("s3:") else None
 
     @property
     def files_dir(self) -> Path:
-        """The folder of published copies and exports. With a bucket they are only written there first."""
+        """The folder of pages, copies and exports. With a bucket, some are written there before they are moved."""
         return Path(self.files_url.removeprefix("file://")) if self.files_url and not self.bucket_url else self.data_dir
 
     @property
@@ -145,7 +145,7 @@ class DataDirectory(BaseSettings):
 
     @property
     def reports_dir(self) -> Path:
-        return self.data_dir / "reports"
+        return self.files_dir / "reports"
 
     @property
     def dagster_home(self) -> Path:

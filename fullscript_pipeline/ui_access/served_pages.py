@@ -5,7 +5,8 @@ Not everybody who may use the UI may read about patients. What does not belong h
 (`guard`).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -17,6 +18,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.files import Files
 
 PAGES = "/pages"
 CATALOG = f"{PAGES}/catalog"
@@ -42,15 +46,16 @@ class _Folder(StaticFiles):
 class ServedPages:
     """Answers below `/pages/`; everything else reaches the app.
 
-    `catalog`: the folder of the catalog's pages, which need not exist yet. `make_reference`: the reference as HTML.
+    `catalog`: the catalog's pages; their folder need not exist yet. `make_reference`: the reference as HTML.
     """
 
-    def __init__(self, app: ASGIApp, *, catalog: Path, make_reference: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, *, catalog: Files, make_reference: Callable[[], str]) -> None:
         async def reference(_: Request) -> Response:
             return HTMLResponse(await run_in_threadpool(make_reference))
 
         self._app = app
-        files = _Folder(directory=catalog, check_dir=False, html=True)
+        folder = _Folder(directory=catalog.address(""), check_dir=False, html=True)
+        files = folder if catalog.is_local else Starlette(routes=[Route("/{name:path}", _object_of(catalog))])
         routes = [Route(REFERENCE, reference), Mount(CATALOG, files)]
         self._pages = Starlette(routes=routes, exception_handlers={404: _not_found})
 
@@ -65,6 +70,26 @@ class ServedPages:
             await send(message)
 
         await self._pages(scope, receive, send_with_headers)
+
+
+def _object_of(catalog: Files) -> Callable[[Request], Awaitable[Response]]:
+    """Answers with a page that is in a bucket."""
+
+    async def page(request: Request) -> Response:
+        name = request.path_params["name"]
+        if not name or name.endswith("/"):
+            name += "index.html"
+        if {"", ".", ".."} & set(name.split("/")):
+            raise HTTPException(404)
+        try:
+            content = await run_in_threadpool(catalog.get, name)
+        except PipelineError as problem:
+            return PlainTextResponse(f"{problem}\n", 503)
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type=guess_type(name)[0] or "application/octet-stream")
+
+    return page
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

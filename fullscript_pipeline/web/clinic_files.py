@@ -5,12 +5,15 @@ What does not belong here: who may see what (`visitors`), HTML of our own (`temp
 
 import re
 import threading
+import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
+from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.files import Files
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.portal_store import PageSeal
 
@@ -18,6 +21,9 @@ VERSION = 1
 _PART = r"[a-z0-9][a-z0-9_-]*"
 # Two folders deep, with no way up and no hidden file.
 _SERVED = re.compile(rf"({_PART}/){{0,3}}[a-z0-9][a-z0-9._-]*\.(html|csv|xlsx|json|jsonl|atom)")
+_FIRST = "index.html"
+# A bucket is looked through this often at most.
+_LOOK_SECONDS = 2.0
 _FILE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -61,9 +67,10 @@ class ListedPatient:
 
 @dataclass(frozen=True, kw_only=True)
 class ClinicFiles:
-    """The files of one clinic."""
+    """The files of one clinic. `folder`: the name of their folder."""
 
-    folder: Path
+    pages: Files
+    folder: str
     clinic_id: str
     clinic_key: str
     region: str
@@ -82,21 +89,26 @@ class ClinicFiles:
         file = named.removesuffix(".html")
         return self.patients.get(named) or next((row for row in self.patients.values() if row.file == file), None)
 
-    def patient_page(self, patient: ListedPatient) -> Path | None:
-        path = self.folder / "patients" / f"{patient.file}.html"
-        return path if _FILE.fullmatch(patient.file) and path.is_file() else None
+    def patient_page(self, patient: ListedPatient) -> PurePosixPath | None:
+        """The name of the patient's page."""
+        name = f"{self.folder}/patients/{patient.file}.html"
+        return PurePosixPath(name) if _FILE.fullmatch(patient.file) and self.pages.exists(name) else None
 
-    def list_page(self, path: str) -> Path | None:
-        """A list of the clinic, or a spreadsheet: what names several people."""
-        return None if path.startswith(("patients/", "portal")) else served_file(self.folder, path)
+    def list_page(self, path: str) -> PurePosixPath | None:
+        """The name of a list of the clinic, or of a spreadsheet: what names several people."""
+        return None if path.startswith(("patients/", "portal")) else _served(self.pages, self.folder, path)
 
 
 class AllClinicFiles:
-    """The clinics that the pipeline wrote pages of, plain or sealed; a changed file is read again."""
+    """The clinics that the pipeline wrote pages of, plain or sealed; a changed file is read again.
 
-    def __init__(self, reports: Path, seal: PageSeal) -> None:
-        self._reports, self.seal = reports, seal
-        self._read: dict[Path, tuple[tuple[int, int], ClinicFiles]] = {}
+    In a folder at once; in a bucket, where each look is a request, after two seconds at most.
+    """
+
+    def __init__(self, pages: Files, seal: PageSeal, now: Callable[[], float] = time.monotonic) -> None:
+        self._pages, self.seal, self._now = pages, seal, now
+        self._read: dict[str, tuple[str, ClinicFiles]] = {}
+        self._looked: tuple[float, list[ClinicFiles]] | None = None
         self._lock = threading.Lock()
 
     def of_clinic_id(self, region: str, clinic_id: str) -> ClinicFiles | None:
@@ -111,44 +123,49 @@ class AllClinicFiles:
 
     def catalog_regions(self) -> list[str]:
         """The regions whose catalog has pages."""
-        return sorted(path.parent.name for path in (self._reports / "catalog").glob("*/index.html"))
+        regions = self._pages.folders("catalog")
+        return [region for region in regions if self._pages.exists(f"catalog/{region}/{_FIRST}")]
 
-    def catalog_page(self, region: str, path: str) -> Path | None:
-        """A page of the catalog of a region."""
-        return served_file(self._reports / "catalog" / region, path)
+    def catalog_page(self, region: str, path: str) -> PurePosixPath | None:
+        """The name of a page of the catalog of a region."""
+        return _served(self._pages, f"catalog/{region}", path) if _FILE.fullmatch(region) else None
 
-    def read(self, path: Path) -> bytes:
-        """What a page or spreadsheet holds. Raises ConfigurationError for a sealed one of another key."""
-        return self.seal.open(path.read_bytes(), path.relative_to(self._reports).as_posix())
+    def read(self, name: PurePosixPath) -> bytes:
+        """What a page or spreadsheet holds.
+
+        Raises ConfigurationError for a sealed one of another key, Busy for one that was removed meanwhile.
+        """
+        if (content := self._pages.get(str(name))) is None:
+            raise Busy("A page was removed while somebody opened it.")
+        return self.seal.open(content, str(name))
 
     def _all(self) -> list[ClinicFiles]:
-        found = []
-        for path in sorted((self._reports / "clinics").glob("*/portal.json")):
-            status = path.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
-            with self._lock:
-                if path not in self._read or self._read[path][0] != stamp:
-                    files = self._parse(path)
-                    if files is None:
-                        continue
-                    self._read[path] = (stamp, files)
-                found.append(self._read[path][1])
-        return found
+        with self._lock:
+            if self._looked and self._now() < self._looked[0]:
+                return self._looked[1]
+            folders = [f"clinics/{folder}" for folder in self._pages.folders("clinics")]
+            found = [files for folder in folders if (files := self._current(folder))]
+            self._looked = (self._now() + (0 if self._pages.is_local else _LOOK_SECONDS), found)
+            return found
 
-    def _parse(self, path: Path) -> ClinicFiles | None:
-        """None also for a file that is being replaced."""
-        try:
-            return _parsed(path, self.read(path))
-        except OSError:
+    def _current(self, folder: str) -> ClinicFiles | None:
+        """None for a folder without a list, or with one of another version."""
+        name = f"{folder}/portal.json"
+        if (version := self._pages.version(name)) is None:
             return None
+        if name not in self._read or self._read[name][0] != version:
+            content = self._pages.get(name)
+            files = _parsed(self._pages, folder, self.seal.open(content, name)) if content else None
+            if files is None:
+                return None
+            self._read[name] = (version, files)
+        return self._read[name][1]
 
 
-def served_file(folder: Path, path: str) -> Path | None:
-    """The file of this path below the folder, if it is one that is served."""
-    if not _SERVED.fullmatch(path):
-        return None
-    file = folder / path
-    return file if file.resolve().is_relative_to(folder.resolve()) and file.is_file() else None
+def _served(pages: Files, folder: str, path: str) -> PurePosixPath | None:
+    """The name of the file of this path below the folder, if it is one that is served."""
+    name = f"{folder}/{path}"
+    return PurePosixPath(name) if _SERVED.fullmatch(path) and pages.exists(name) else None
 
 
 def fold(text: str) -> str:
@@ -157,7 +174,7 @@ def fold(text: str) -> str:
     return "".join(char for char in plain if not unicodedata.combining(char))
 
 
-def _parsed(path: Path, text: bytes) -> ClinicFiles | None:
+def _parsed(pages: Files, folder: str, text: bytes) -> ClinicFiles | None:
     """None for a file of another version."""
     try:
         content = parse_json(text)
@@ -165,7 +182,8 @@ def _parsed(path: Path, text: bytes) -> ClinicFiles | None:
             return None
         patients = [_patient(row) for row in content["patients"]]
         return ClinicFiles(
-            folder=path.parent,
+            pages=pages,
+            folder=folder,
             clinic_id=content["clinic_id"],
             clinic_key=content["clinic_key"],
             region=content["region"],

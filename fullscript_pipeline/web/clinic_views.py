@@ -6,7 +6,7 @@ What does not belong here: signing in (`signing_in`), who a request is of (`visi
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -157,10 +157,10 @@ class ClinicViews:
             return RedirectResponse("/operators/", 303)
         return RedirectResponse(f"/clinics/{self._visitors.own_clinic(request, session).clinic.clinic_key}/", 303)
 
-    def _html(self, path: Path) -> str:
+    def _html(self, path: PurePosixPath) -> str:
         return self._portal.clinics.read(path).decode("utf-8", "replace")
 
-    def _download(self, path: Path) -> Response:
+    def _download(self, path: PurePosixPath) -> Response:
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
         return Response(self._portal.clinics.read(path), headers=headers, media_type=kind)

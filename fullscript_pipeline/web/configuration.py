@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.encryption import is_guessable
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.files import Files, open_files
 from fullscript_pipeline.portal_store import split_keys
 from fullscript_pipeline.settings import ServerSettings, Settings, foreign_address_advice
 
@@ -40,13 +41,14 @@ class PortalConfiguration:
     """The portal's address, its keys (the newest first), its app on each server, who sees whom, how long sessions last.
 
     `servers`: with the id and secret of the portal's app as `client_id` and `client_secret`. `connecting_client_ids`:
-    the pipeline's own app on each server whose clinics can be connected here. `requests`: the queue's file.
+    the pipeline's own app on each server whose clinics can be connected here. `requests`: the queue's file. `pages`:
+    what the pipeline wrote, in a folder or a bucket.
     """
 
     url: str
     keys: tuple[str, ...] = field(repr=False)
     servers: Mapping[str, ServerSettings]
-    reports: Path
+    pages: Files
     store: Path
     requests: Path
     connecting_client_ids: Mapping[str, str]
@@ -100,7 +102,7 @@ def configure(settings: Settings) -> PortalConfiguration:
         url=settings.web_url,
         keys=keys,
         servers=servers,
-        reports=settings.reports_dir,
+        pages=open_files(settings, "reports"),
         store=settings.portal_path,
         requests=settings.portal_requests_path,
         connecting_client_ids=_connecting_client_ids(settings),

@@ -33,7 +33,7 @@ class OperatorViews:
         return page(
             "operators.html.j2",
             bar=self.bar(session),
-            overview=read_overview(self._portal.configuration.reports, clinics.seal),
+            overview=read_overview(self._portal.configuration.pages, clinics.seal),
             with_pages=clinics.keys() if session.sees_everybody else frozenset(),
             regions=clinics.catalog_regions(),
             hours=self._hours_since,

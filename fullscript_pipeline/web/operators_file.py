@@ -6,9 +6,9 @@ What does not belong here: who may see it (`visitors`), HTML.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from fullscript_pipeline.files import Files
 from fullscript_pipeline.json_text import parse_json
 from fullscript_pipeline.portal_store import PageSeal
 
@@ -61,12 +61,14 @@ class Overview:
         return sum(finding.state == state for finding in self.findings)
 
 
-def read_overview(reports: Path, seal: PageSeal) -> Overview | None:
+def read_overview(pages: Files, seal: PageSeal) -> Overview | None:
     """None: it was not written yet, or is of another version. Raises ConfigurationError for one of another key."""
     try:
-        content = parse_json(seal.open((reports / FILE).read_bytes(), FILE))
+        if (stored := pages.get(FILE)) is None:
+            return None
+        content = parse_json(seal.open(stored, FILE))
         return _parsed(content) if content["version"] == VERSION else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 

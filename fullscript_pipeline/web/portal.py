@@ -68,7 +68,7 @@ class Portal:
             audit=PortalAudit(database, digests, now),
             notes=PatientNotes(database, seal, now),
             requests=PortalRequests(configuration.requests, configuration.keys, now),
-            clinics=AllClinicFiles(configuration.reports, PageSeal(configuration.keys)),
+            clinics=AllClinicFiles(configuration.pages, PageSeal(configuration.keys)),
             apps={
                 name: FullscriptApp.of_server(server, configuration.redirect_uri)
                 for name, server in configuration.servers.items()

@@ -17,9 +17,9 @@ from fullscript_pipeline.cli.export_place import ExportPlace
 from fullscript_pipeline.extraction.engine import Target
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages, write_past_pages
+from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.maintenance.warehouse_factory import open_warehouse
 from fullscript_pipeline.refresh import handle_events, mark_refresh_done, poll_feeds
-from fullscript_pipeline.reports import ReportStore
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import Clinic, Delivery, LedgerEvent, Snooze
 from fullscript_pipeline.warehouse.connection import Warehouse
@@ -41,7 +41,7 @@ class Filled:
         for one in (self.clinic, self.other):
             self.pull(one)
         yesterday = clock.today(self.settings.time_zone) - timedelta(days=1)
-        write_past_pages(self.clinic_day(self.clinic, yesterday), ReportStore(self.settings.reports_dir))
+        write_past_pages(self.clinic_day(self.clinic, yesterday), open_report_store(self.settings))
         self.patient = self._somebody()
         self.ids = self._ids()
         self.store.events.record(
@@ -134,7 +134,7 @@ class Filled:
             return
         its = self.clinic_day(one, day)
         rebuild_mart(its)
-        rewrite_pages(its, ReportStore(self.settings.reports_dir))
+        rewrite_pages(its, open_report_store(self.settings))
 
     def refresh(self) -> None:
         """One round of the feeds, by hand."""

@@ -60,6 +60,7 @@ class RunningPortal:
     keys: dict[str, str]
     patients: dict[str, dict[str, str]]
     plans: dict[str, dict[str, str]]
+    reports: Path
     provider: RunningProvider | None = None
     clients: list[httpx.Client] = field(default_factory=list)
 
@@ -99,7 +100,11 @@ class RunningPortal:
 
 @contextmanager
 def running_portal(directory: Path, monkeypatch: Any, **options: Any) -> Iterator[RunningPortal]:
-    """A sandbox with `options`, the clinics' pages, and the portal over them; `has_operators`: and their provider."""
+    """A sandbox with `options`, the clinics' pages, and the portal over them; `has_operators`: and their provider.
+
+    `reports`: the folder in which the server of a bucket keeps the pages.
+    """
+    reports: Path | None = options.pop("reports", None)
     settings = {name: options.pop(name) for name in list(options) if name.startswith("web_")}
     without_pages, embeds = options.pop("without_pages", ()), bool(options.pop("embeds", False))
     has_operators, port, clock = options.pop("has_operators", False), free_port(), MovableClock()
@@ -117,9 +122,10 @@ def running_portal(directory: Path, monkeypatch: Any, **options: Any) -> Iterato
             monkeypatch.setenv(name, value)
         configuration = configure(load_settings(**settings))
         portal = Portal.open(configuration, clock, Limits(requests=ENOUGH, sign_ins=ENOUGH, readings=ENOUGH))
-        running = RunningPortal(url, portal, sandbox, clock, {}, {}, {}, provider)
+        reports = reports or Path(configuration.pages.address(""))
+        running = RunningPortal(url, portal, sandbox, clock, {}, {}, {}, reports, provider)
         for slug in sandbox.clinics.keys() - set(without_pages):
-            write_clinic_files(configuration.reports, running, slug)
+            write_clinic_files(reports, running, slug)
         with _served(portal, port):
             try:
                 yield running
@@ -170,7 +176,7 @@ def write_operators_file(running: RunningPortal, clinics: Sequence[str]) -> None
         "catalogs": [{"region": "us", "read_at": None}],
         "findings": [finding, finding | {"state": "pass", "what": "all well", "fix": None}],
     }  # fmt: skip
-    (running.portal.configuration.reports / "operators.json").write_bytes(orjson.dumps(content))
+    (running.reports / "operators.json").write_bytes(orjson.dumps(content))
 
 
 def write_clinic_files(reports: Path, running: RunningPortal, slug: str) -> None:

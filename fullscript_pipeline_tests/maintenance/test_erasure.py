@@ -15,6 +15,7 @@ from fullscript_pipeline.health.purged import check_purged, stored_purged_patien
 from fullscript_pipeline.maintenance.copies_elsewhere import external_exports, known_backups
 from fullscript_pipeline.maintenance.erasure import purge_everywhere
 from fullscript_pipeline.maintenance.person_file import write_person_file
+from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.state import Delivery
 from fullscript_pipeline.warehouse.files.frame_file import LandingDamage
 from fullscript_pipeline_tests.helpers.person_everywhere import Filled
@@ -148,7 +149,7 @@ def test_a_purged_person_is_nowhere_and_everybody_else_stays(filled: Filled) -> 
     assert after["orders"] == before["orders"] - purged.counts["core.orders"]
     assert after["recommendations"] > 0
     assert filled.counts(filled.other.clinic_id) == others
-    assert (filled.settings.reports_dir / "clinics" / filled.clinic.clinic_key / "index.html").exists()
+    assert filled.clinic.clinic_key in open_report_store(filled.settings).clinic_keys()
     assert {path.name for path in filled.published()} == {
         "fullscript.duckdb",
         "fullscript-pseudonymised.duckdb",

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.orchestration.automation.overview_job import operators_overview_schedule
 from fullscript_pipeline.orchestration.runtime.in_process_runs import run_job
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
@@ -24,7 +25,7 @@ def test_the_portal_reads_what_the_job_writes(tmp_path: Path, monkeypatch: pytes
         with open_instance(load_settings()) as instance:
             assert run_job(instance, "operators_overview").failures == ()
         file = connected.settings.reports_dir / "operators.json"
-        overview = read_overview(connected.settings.reports_dir, PageSeal([KEY]))
+        overview = read_overview(open_files(connected.settings, "reports"), PageSeal([KEY]))
         clinic = connected.store.clinics.all()[0]
         assert clinic.clinic_key.encode() not in file.read_bytes(), "it is sealed"
         assert file.stat().st_mode & 0o077 == 0

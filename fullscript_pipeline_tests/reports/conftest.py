@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from fullscript_pipeline.files.bucket import BucketFiles
 from fullscript_pipeline.reports import PagesWritten, ReportStore, load_page_context, write_adherence_pages
 from fullscript_pipeline_tests.helpers import mart_fixtures
 from fullscript_pipeline_tests.helpers.page_world import build_page_world
 from fullscript_pipeline_tests.helpers.page_writing import Write
+from fullscript_pipeline_tests.helpers.s3_server import Bucket
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +30,15 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
     connection.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ReportStore:
-    """An empty store."""
-    return ReportStore(tmp_path / "reports")
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.check_all)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReportStore:
+    """An empty store: a folder, and in `make check-all` a bucket too, whose server keeps each page as the same path."""
+    if request.param == "folder":
+        return ReportStore(tmp_path / "reports")
+    if request.node.get_closest_marker("page_folder"):
+        pytest.skip("about the folder")
+    bucket: Bucket = request.getfixturevalue("bucket")
+    return ReportStore(bucket.folder / "reports", files=BucketFiles(f"{bucket.url}/reports"))
 
 
 @pytest.fixture

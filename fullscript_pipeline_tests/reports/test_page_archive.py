@@ -20,10 +20,18 @@ def written(store: ReportStore) -> ReportStore:
     return store
 
 
-def test_the_days_pages_are_kept_for_their_owner_only(written: ReportStore) -> None:
+@pytest.mark.page_folder
+def test_an_archive_is_for_its_owner_only(written: ReportStore) -> None:
     path = archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
     assert path is not None
-    assert (path.name, stat.S_IMODE(path.stat().st_mode)) == ("2026-11-22.zip", 0o600)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not [one for one in written.root.iterdir() if one.name.startswith(".")]
+
+
+def test_the_days_pages_are_kept_and_replaced_by_a_second_writing(written: ReportStore) -> None:
+    path = archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
+    assert path is not None
+    assert path.name == "2026-11-22.zip"
     assert zipfile.ZipFile(path).namelist() == ["index.html", "patients/p1.html"]
     written.write(written.path_for_patient("green-hill", "p1"), "a later page")
     archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)
@@ -41,7 +49,8 @@ def test_days_beyond_the_setting_go_and_zero_neither_keeps_nor_drops(written: Re
     assert sorted(one.stem for one in kept.iterdir()) == ["2026-10-23", "2026-11-22"]
 
 
+@pytest.mark.page_folder
 def test_a_folder_that_cannot_be_written_is_a_sentence(written: ReportStore) -> None:
     Path(written.root / "kept").write_text("in the way")
-    with pytest.raises(ConfigurationError, match="FULLSCRIPT_KEEP_PAGES_DAYS"):
+    with pytest.raises(ConfigurationError, match=r"The folder .* cannot be written"):
         archive_pages(written, "green-hill", TODAY, keep_days=30, today=TODAY)

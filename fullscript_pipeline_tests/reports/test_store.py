@@ -12,6 +12,7 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.reports.store import ReportStore, file_id
 
 
+@pytest.mark.page_folder
 def test_files_and_folders_are_for_this_user_only(store: ReportStore) -> None:
     path = store.path_for_patient("green-hill", "pat-1")
     store.write(path, "x")
@@ -20,6 +21,7 @@ def test_files_and_folders_are_for_this_user_only(store: ReportStore) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.page_folder
 def test_a_page_is_replaced_whole_and_leaves_nothing_beside_it(store: ReportStore) -> None:
     path = store.path_for_index()
     store.write(path, "old")
@@ -34,7 +36,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "reports"
     blocked.write_text("a file, not a folder")
     store = ReportStore(blocked)
-    with pytest.raises(ConfigurationError, match=r"cannot be written .* run the report again"):
+    with pytest.raises(ConfigurationError, match=r"cannot be written .* run the command again"):
         store.write(store.path_for_index(), "x")
 
 

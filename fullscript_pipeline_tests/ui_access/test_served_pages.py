@@ -12,7 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from fullscript_pipeline.files import FolderFiles
+from fullscript_pipeline.files.bucket import BucketFiles
 from fullscript_pipeline.ui_access import Guard, ServedPages, SignIns, make_code
+from fullscript_pipeline_tests.helpers.s3_server import Bucket
 
 KEY = bytes(32)
 
@@ -52,10 +55,25 @@ def client(tmp_path: Path) -> Client:
         path.write_text(words)
     (tmp_path / "catalog/us/link.html").symlink_to(tmp_path / "clinics/maple/patients/p1.html")
     app = Starlette(routes=[Route("/{path:path}", _app)])
-    served = ServedPages(app, catalog=tmp_path / "catalog", make_reference=lambda: "<p>the reference")
+    served = ServedPages(app, catalog=FolderFiles(tmp_path / "catalog"), make_reference=lambda: "<p>the reference")
     made = Client(Guard(served, SignIns(KEY)))
     assert made.get(f"/?code={make_code(KEY)}").status_code == 303
     return made
+
+
+def test_pages_in_a_bucket_are_served_too(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = BucketFiles(f"{bucket.url}/reports")
+    for name in ("catalog/us/index.html", "clinics/maple/index.html"):
+        pages.put(name, name.encode())
+    client = Client(ServedPages(Starlette(), catalog=BucketFiles(f"{bucket.url}/reports/catalog"), make_reference=str))
+    answer = client.get("/pages/catalog/us/")
+    assert (answer.text, answer.headers["content-type"]) == ("catalog/us/index.html", "text/html; charset=utf-8")
+    assert answer.headers["cache-control"] == "no-store"
+    for path in ("us/none.html", "%2e%2e/clinics/maple/index.html", "us//index.html"):
+        assert client.get(f"/pages/catalog/{path}").status_code == 404
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    refused = ServedPages(Starlette(), catalog=BucketFiles(f"{bucket.url}/reports/catalog"), make_reference=str)
+    assert Client(refused).get("/pages/catalog/us/").status_code == 503
 
 
 def test_pages_are_served_and_may_send_no_request(client: Client) -> None:
@@ -93,5 +111,5 @@ def test_nobody_reads_them_without_a_link_or_from_another_site(client: Client) -
 
 
 def test_a_folder_that_is_not_there_yet_is_no_error(tmp_path: Path) -> None:
-    pages = ServedPages(Starlette(), catalog=tmp_path / "none", make_reference=str)
+    pages = ServedPages(Starlette(), catalog=FolderFiles(tmp_path / "none"), make_reference=str)
     assert Client(pages).get("/pages/catalog/us/").status_code == 404

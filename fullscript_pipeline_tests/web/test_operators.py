@@ -92,7 +92,7 @@ def test_the_request_to_the_provider_is_bound_to_this_sign_in(portal: RunningPor
 
 
 def test_an_operator_sees_the_catalog(portal: RunningPortal) -> None:
-    folder = portal.portal.configuration.reports / "catalog" / "us"
+    folder = portal.reports / "catalog" / "us"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text("<html><head></head><body>\nDigest of brands</body></html>")
     client = sign_in(portal, "olive")

@@ -69,7 +69,7 @@ def test_from_an_invitation_to_a_patient_who_is_read_again(tmp_path: Path, monke
             home = client.get("/connect").headers["location"]
             portal.keys[CLINIC] = home.split("/")[2]
             assert "patients</caption>" in client.get(home, params={"only": "everybody"}).text
-            folder = portal.portal.configuration.reports / home.strip("/") / "patients"
+            folder = portal.reports / home.strip("/") / "patients"
             written = {path: path.read_bytes() for path in folder.parent.rglob("*.*") if path.is_file()}
             assert len(written) > 10
             assert not [

@@ -24,7 +24,7 @@ def sealed_store(root: Path, *keys: str) -> ReportStore:
 @pytest.fixture
 def sealed(portal: RunningPortal) -> Path:
     """The folder of a clinic of the running portal, whose pages are sealed now."""
-    reports = portal.portal.configuration.reports
+    reports = portal.reports
     store, folder = sealed_store(reports), reports / "clinics" / CLINIC
     for path in [path for path in folder.rglob("*.*") if path.is_file()]:
         if b"<html" in path.read_bytes() or path.name == "portal.json":
@@ -87,7 +87,7 @@ def test_a_purge_finds_a_person_in_sealed_archives(tmp_path: Path) -> None:
 
 def test_sealing_needs_the_portals_key(portal: RunningPortal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_PAGES", "sealed")
-    assert open_report_store(load_settings()).opened(b"plain", portal.portal.configuration.reports / "x") == b"plain"
+    assert open_report_store(load_settings()).opened(b"plain", portal.reports / "x") == b"plain"
     monkeypatch.delenv("FULLSCRIPT_WEB_KEY")
     with pytest.raises(ConfigurationError, match="FULLSCRIPT_WEB_KEY is not set"):
         open_report_store(load_settings())

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from fullscript_pipeline.maintenance import open_report_store
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.ui_access import CATALOG, REFERENCE
 
@@ -21,7 +22,10 @@ def page_links(settings: Settings, **pages: Path) -> dict[str, dg.MetadataValue]
 
     That is below FULLSCRIPT_REPORTS_BASE_URL; without it, the UI serves the pages of the catalog, and no clinic's.
     """
-    links: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.path(str(path)) for name, path in pages.items()}
+    store = open_report_store(settings)
+    links: dict[str, dg.MetadataValue] = {
+        name: dg.MetadataValue.path(store.address(path)) for name, path in pages.items()
+    }
     for name, path in pages.items():
         if address := _address(settings, path):
             links[f"{name}_link"] = dg.MetadataValue.url(address)
