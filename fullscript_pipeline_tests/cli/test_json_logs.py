@@ -12,7 +12,7 @@ from dagster._core.execution import context_creation_job
 
 from fullscript_pipeline.cli import console
 from fullscript_pipeline.json_lines import JsonFormatter
-from fullscript_pipeline.orchestration.runtime import make_console, print_json_by_default
+from fullscript_pipeline.orchestration.runtime import console_logging, make_console, print_json_by_default
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.command_runs import Run
 
@@ -27,6 +27,12 @@ def works(context: dg.OpExecutionContext) -> None:
 @dg.op
 def fails() -> None:
     raise ValueError(SECRET)
+
+
+@pytest.fixture(autouse=True)
+def _not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A headless command of a test before this one has turned the process's console log off."""
+    monkeypatch.setattr(console_logging, "_level", logging.INFO)
 
 
 def test_a_runs_lines_are_json_with_its_id(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
