@@ -40,7 +40,7 @@ def read_audience(cursor: Cursor) -> Audience | None:
     while another := cursor.attempt(_another_audience):
         is_child &= another == "child"
     has_age = cursor.attempt(_age) is not None
-    if is_child and not has_age and cursor.attempt(_age_or_length) is not None:
+    if not has_age and _is_age_or_length(cursor, is_child=is_child):
         raise UnreadableError("whether an age or a length of time is meant is not said")
     return Audience(is_child=is_child)
 
@@ -111,6 +111,12 @@ def _years(cursor: Cursor) -> str | None:
     if texts & {"old", "age", "yo", "o"}:
         return "old"
     return "years" if texts & _YEARS else ""
+
+
+def _is_age_or_length(cursor: Cursor, *, is_child: bool) -> bool:
+    """`children 2 weeks`, `adults 1 year`: an adult's age is in years."""
+    period = cursor.attempt(_age_or_length)
+    return period is not None and (is_child or period == "year")
 
 
 def _age_or_length(cursor: Cursor) -> str | None:
