@@ -4,9 +4,9 @@ What does not belong here: anything that changes how much, how often or how long
 """
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
-from fullscript_pipeline.adherence.dosage.facts import Neutral
+from fullscript_pipeline.adherence.dosage.facts import EachDose, Neutral
 from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_parts, read_short_time
-from fullscript_pipeline.adherence.dosage.quantities import read_unit_alone
+from fullscript_pipeline.adherence.dosage.unit_words import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
 _STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser", "infusee", "infusez"}
@@ -14,6 +14,8 @@ _STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser"
 
 def read_neutral(cursor: Cursor) -> Neutral | None:
     """A phrase of the closed list, or a verb ("take", "apply")."""
+    if cursor.word("each_dose"):
+        return EachDose()
     return Neutral() if cursor.word("neutral", "verb") else None
 
 
@@ -82,7 +84,15 @@ def read_distance(cursor: Cursor) -> Neutral | None:
     elif cursor.word("away") is None:
         return Neutral() if cursor.attempt(_between_doses) else None
     cursor.word("taking")
-    return Neutral() if _listed(cursor, "apart", "companion") else None
+    if not _listed(cursor, "apart", "companion"):
+        return None
+    cursor.attempt(_bracketed_time)
+    return Neutral()
+
+
+def _bracketed_time(cursor: Cursor) -> str | None:
+    """`(2 hours)`, behind what it is the distance from."""
+    return cursor.sign(")") if cursor.sign("(") and cursor.attempt(read_short_time) else None
 
 
 def _any_time(cursor: Cursor) -> bool | None:
@@ -141,10 +151,10 @@ def read_dispensed(cursor: Cursor) -> Neutral | None:
     """`Disp: 90 caps`, `qty #60`, `no refills`: what the pharmacy hands out is no dose."""
     if cursor.word("dispense_nothing"):
         return Neutral()
-    if cursor.word("dispense") is None:
-        return None
+    is_said = cursor.word("dispense") is not None
     cursor.sign(":")
-    cursor.sign("#")
+    if cursor.sign("#") is None and not is_said:
+        return None
     number = read_span(cursor)
     # A smaller number may be a dose: "qty 2 daily".
     if number is None or number.low <= MOST_PIECES_AT_A_TIME:

@@ -115,6 +115,7 @@ def read_review(cursor: Cursor) -> Length | None:
     cursor.word("then")
     if cursor.word("review") is None:
         return None
+    cursor.word("review_what", "nutrient", "companion")
     cursor.attempt(_after_a_time)
     return Length(kind="unparsable", reason="what comes after the review is not said")
 

@@ -4,11 +4,12 @@ Times joined by "and" must differ; times that follow without a joint must be abl
 belong here: counted frequencies (periods.py), distances from food (asides.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
-from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, UnreadableError
-from fullscript_pipeline.adherence.dosage.quantities import read_quantity
+from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, Span, Times, UnreadableError
+from fullscript_pipeline.adherence.dosage.quantities import MOST_AT_AM, read_quantity
 
 _MEALS_A_DAY = 3
 # "Repas" is one or several: the word before it tells.
@@ -26,6 +27,7 @@ class _Moment:
     groups: frozenset[str]
     is_meals: bool = False
     is_clock: bool = False
+    is_one_word: bool = False
     distance: str = ""
     has_lead: bool = False
     is_every_day: bool = False
@@ -65,7 +67,10 @@ def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
     joint = _joint(cursor)
     cursor.word("verb")
     moment = cursor.attempt(_moment) or (cursor.attempt(_bare_clock) if last.is_clock else None)
-    return None if moment is None else (joint, moment)
+    if moment is None or (last.is_one_word and moment.is_clock and not moment.is_one_word):
+        # Beside "8am", "2 pm" may be two of them.
+        return None
+    return joint, moment
 
 
 def _joint(cursor: Cursor) -> str:
@@ -136,7 +141,7 @@ def _is_late(first: _Moment, second: _Moment) -> bool:
 
 
 def _moment(cursor: Cursor) -> _Moment | None:
-    for rule in (_latin_part, _each_meal, _clock, _named):
+    for rule in (_latin_part, _each_meal, _clock, _hour_in_one_word, _named):
         moment = cursor.attempt(rule)
         if moment is not None:
             return moment
@@ -165,11 +170,20 @@ def _of_the_day(cursor: Cursor) -> bool | None:
 def _clock(cursor: Cursor) -> _Moment | None:
     """`at 8 am`, `at 8:00`, `à 8h`: with "at", because "8 am" may be eight of them in the morning."""
     if cursor.word("clock") or cursor.sign("@"):
-        return _bare_clock(cursor)
+        moment = _bare_clock(cursor)
+        return replace(moment, is_one_word=False) if moment is not None else None
     moment = _bare_clock(cursor) if cursor.word("clock_limit") else None
     # "After 2 h" is a distance.
     is_hour = moment is not None and cursor.tokens[cursor.place - 1].text not in _HOURS
     return moment if is_hour else None
+
+
+def _hour_in_one_word(cursor: Cursor) -> _Moment | None:
+    """`8am`; "2am" may be two of them in the morning, unless another hour stands before."""
+    hour = cursor.token
+    moment = _bare_clock(cursor) if hour is not None and hour.text.isdecimal() else None
+    is_late = hour is not None and moment is not None and int(hour.text) > MOST_AT_AM
+    return moment if moment is not None and moment.is_one_word and is_late else None
 
 
 def _bare_clock(cursor: Cursor) -> _Moment | None:
@@ -186,8 +200,10 @@ def _bare_clock(cursor: Cursor) -> _Moment | None:
     half = cursor.word("am_pm") or cursor.word("oclock")
     if not (half or has_minutes):
         return None
-    name = f"{hour.text} {cursor.tokens[cursor.place - 1].text}"
-    return _Moment(name=name, groups=frozenset({name}), is_clock=True)
+    last = cursor.tokens[cursor.place - 1]
+    name = f"{hour.text} {last.text}"
+    is_one_word = last.is_tight and last.text in ("am", "pm")
+    return _Moment(name=name, groups=frozenset({name}), is_clock=True, is_one_word=is_one_word)
 
 
 def _named(cursor: Cursor) -> _Moment | None:
@@ -202,8 +218,13 @@ def _named(cursor: Cursor) -> _Moment | None:
     name = cursor.word("part")
     if name is None or (name == "main-meal" and {before, cursor.tokens[cursor.place - 1].text} & _SEVERAL):
         return None
+    cursor.word("its_meal")
     return _Moment(
-        name=name, groups=cursor.groups(name), distance=distance, has_lead=has_lead, is_every_day=is_every_day
+        name=name,
+        groups=cursor.groups(name),
+        distance=distance,
+        has_lead=has_lead,
+        is_every_day=is_every_day,
     )
 
 
@@ -223,8 +244,8 @@ def read_short_time(cursor: Cursor) -> bool | None:
     return True if number and cursor.word("period") in ("minute", "hour") else None
 
 
-def read_meals(cursor: Cursor) -> Meals | Parts | Neutral | None:
-    """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice."""
+def read_meals(cursor: Cursor) -> Meals | Parts | Times | Neutral | None:
+    """`with meals`, `before meals`, `ac`, `30 min ac`; `with 2 meals` is twice, `with 1-2 meals` once or twice."""
     if cursor.attempt(lambda at: at.attempt(read_short_time) and at.word("meal_latin")) or cursor.word("meal_latin"):
         return cursor.attempt(_and_bedtime) or Meals()
     has_lead = read_lead_time(cursor)
@@ -236,14 +257,18 @@ def read_meals(cursor: Cursor) -> Meals | Parts | Neutral | None:
     if cursor.word("meals") is None or cursor.tokens[cursor.place - 1].text == "meal":
         return None
     cursor.word("main_meals")
-    if number is None and is_choice:
-        # "With your biggest meals": which ones, not how many.
-        return Neutral()
-    if number is None:
-        return cursor.attempt(_and_bedtime) or Meals()
+    if number is not None:
+        return _counted_meals(cursor, number)
+    # "With your biggest meals": which ones, not how many.
+    return Neutral() if is_choice else cursor.attempt(_and_bedtime) or Meals()
+
+
+def _counted_meals(cursor: Cursor, number: Span) -> Parts | Times:
     cursor.attempt(_of_the_day)
-    if number.high.denominator != 1 or not number.is_single:
+    if number.low.denominator * number.high.denominator != 1:
         raise UnreadableError("how many meals are meant is not said")
+    if not number.is_single:
+        return Times(rate=number, period=Fraction(1))
     return Parts(least=int(number.high), most=int(number.high), names=("meals",))
 
 

@@ -3,6 +3,7 @@
 What does not belong here: shares of the days (patterns.py), named times of the day (moments.py), how long (lengths.py).
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span, read_whole
@@ -53,6 +54,15 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
         cursor.place = place
         return Repeats(count=counted)
     return _times(counted, *period_facts)
+
+
+def read_doses(cursor: Cursor) -> Times | None:
+    """`2 doses per day`, `3 prises par jour`."""
+    count = read_whole(cursor)
+    if count is None or cursor.word("dose_word") is None:
+        return None
+    every = _per(cursor)
+    return None if every is None else replace(_times(count, *every), counts_doses=True)
 
 
 def _glued(cursor: Cursor) -> Times | None:
