@@ -19,6 +19,15 @@ def read_neutral(cursor: Cursor) -> Neutral | None:
     return Neutral() if cursor.word("neutral", "verb") else None
 
 
+def read_preparation(cursor: Cursor) -> Neutral | None:
+    """`capsules can be opened and mixed`: what may be done with it before it is taken."""
+    if cursor.word("may_be") is None or cursor.word("prepared") is None:
+        return None
+    while cursor.attempt(lambda at: (at.word("and", "or") or at.sign(",/")) and at.word("prepared")):
+        pass
+    return Neutral()
+
+
 def read_liquid(cursor: Cursor) -> Neutral | None:
     """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
     if cursor.word("per_cup"):
@@ -86,8 +95,13 @@ def read_distance(cursor: Cursor) -> Neutral | None:
     cursor.word("taking")
     if not _listed(cursor, "apart", "companion"):
         return None
-    cursor.attempt(_bracketed_time)
+    cursor.attempt(_bracketed_time) or cursor.attempt(_by_time)
     return Neutral()
+
+
+def _by_time(cursor: Cursor) -> bool | None:
+    """`by 4 hours`, behind what it is the distance from."""
+    return cursor.attempt(read_short_time) if cursor.word("distance_by") else None
 
 
 def _bracketed_time(cursor: Cursor) -> str | None:

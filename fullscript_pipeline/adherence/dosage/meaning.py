@@ -58,6 +58,9 @@ def combine(facts: Sequence[Fact]) -> Rate:
     _refuse_hours_to_an_end(facts)
     quantity, others = _the_quantity(summed, main)
     _refuse_doses_of_a_day(quantity, facts)
+    if quantity is None and any(total.is_of_a_day for total in totals):
+        # "A total of 3 a day with meals": what is named only says when.
+        others = [fact for fact in others if not isinstance(fact, (Parts, Meals))]
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
     rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
     for total in totals:

@@ -1,36 +1,23 @@
-"""When in the day: morning, bedtime, meals, clock times.
+"""When in the day: morning, bedtime, meals, and lists of them.
 
 Times joined by "and" must differ; times that follow without a joint must be able to be the same moment. What does not
-belong here: counted frequencies (periods.py), distances from food (asides.py).
+belong here: counted frequencies (periods.py), distances from food (asides.py), hours of the clock (clocks.py).
 """
 
-from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from fullscript_pipeline.adherence.dosage.clocks import Moment, read_bare_clock, read_clock, read_hour_in_one_word
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, Span, Times, UnreadableError
-from fullscript_pipeline.adherence.dosage.quantities import MOST_AT_AM, read_quantity
+from fullscript_pipeline.adherence.dosage.quantities import read_quantity
 
 _MEALS_A_DAY = 3
+# What a list of times of day has between its items.
+_PARTS_LISTED = (",", ";", ".", "/", "|")
 # "Repas" is one or several: the word before it tells.
 _SEVERAL = {"meals", "les", "des", "vos", "mes", "tes", "ses", "aux"}
-_HOURS = {"h", "heure", "heures", "hre", "hres", "hrs"}
 # In Quebec "diner" is at noon, in France in the evening: two different meals of one text are two moments.
 _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Moment:
-    """`groups`: the moments it can be; meals have a name for each moment. `distance`: "1 hour before"."""
-
-    name: str
-    groups: frozenset[str]
-    is_meals: bool = False
-    is_clock: bool = False
-    is_one_word: bool = False
-    distance: str = ""
-    has_lead: bool = False
-    is_every_day: bool = False
 
 
 def read_parts(cursor: Cursor) -> Parts | None:
@@ -46,6 +33,8 @@ def read_parts(cursor: Cursor) -> Parts | None:
         least, most = _add_moment(moments, moment, joint=joint, least=least, most=most)
         moments.append(moment)
         joints.append(joint)
+    if not joints:
+        cursor.attempt(lambda at: _explanation(at, first))
     if joints == [","] and _may_be_same(*moments):
         # "In the morning, with breakfast"; of three times, none explains another.
         most = least
@@ -62,11 +51,19 @@ def read_parts(cursor: Cursor) -> Parts | None:
     )
 
 
-def _joined_moment(cursor: Cursor, last: _Moment) -> tuple[str, _Moment] | None:
+def _explanation(cursor: Cursor, moment: Moment) -> str | None:
+    """`(1 hour before bed)`, behind "in the evening": a bracket with a moment that can be the same."""
+    same = cursor.attempt(_moment) if cursor.sign("(") else None
+    is_one = same is not None and not (same.is_meals or moment.is_meals)
+    is_near = is_one and same is not None and (_may_be_same(moment, same) or _is_late(moment, same))
+    return cursor.sign(")") if is_near else None
+
+
+def _joined_moment(cursor: Cursor, last: Moment) -> tuple[str, Moment] | None:
     """One more moment and what stands before it; after a clock time the next needs no "at"."""
     joint = _joint(cursor)
     cursor.word("verb")
-    moment = cursor.attempt(_moment) or (cursor.attempt(_bare_clock) if last.is_clock else None)
+    moment = cursor.attempt(_moment) or (cursor.attempt(read_bare_clock) if last.is_clock else None)
     if moment is None or (last.is_one_word and moment.is_clock and not moment.is_one_word):
         # Beside "8am", "2 pm" may be two of them.
         return None
@@ -87,11 +84,11 @@ def _joint(cursor: Cursor) -> str:
     return "," if comma else ""
 
 
-def _number(moment: _Moment) -> int:
+def _number(moment: Moment) -> int:
     return _MEALS_A_DAY if moment.is_meals else 1
 
 
-def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, most: int) -> tuple[int, int]:
+def _add_moment(moments: list[Moment], new: Moment, joint: str, least: int, most: int) -> tuple[int, int]:
     """How many moments there are with one more, at least and at most."""
     if any(moment.is_meals for moment in (*moments, new)) and not (
         new.groups == {"night"} or moments[-1].groups == {"night"}
@@ -118,7 +115,7 @@ def _add_moment(moments: list[_Moment], new: _Moment, joint: str, least: int, mo
     return least + (0 if unsure else number), most + number
 
 
-def _explains(last: _Moment, new: _Moment) -> bool:
+def _explains(last: Moment, new: Moment) -> bool:
     """`in the evening, 1 hour before bed`: the distance only says when in the evening."""
     if not new.distance or new.distance == last.distance:
         return False
@@ -127,7 +124,7 @@ def _explains(last: _Moment, new: _Moment) -> bool:
     return True
 
 
-def _may_be_same(first: _Moment, second: _Moment) -> bool:
+def _may_be_same(first: Moment, second: Moment) -> bool:
     if first.name == second.name:
         return True
     if first.name in _MEALS and second.name in _MEALS:
@@ -135,31 +132,31 @@ def _may_be_same(first: _Moment, second: _Moment) -> bool:
     return bool(first.groups & second.groups)
 
 
-def _is_late(first: _Moment, second: _Moment) -> bool:
+def _is_late(first: Moment, second: Moment) -> bool:
     """Evening and night are close enough to be one time."""
     return first.groups | second.groups == {"evening", "night"}
 
 
-def _moment(cursor: Cursor) -> _Moment | None:
-    for rule in (_latin_part, _each_meal, _clock, _hour_in_one_word, _named):
+def _moment(cursor: Cursor) -> Moment | None:
+    for rule in (_latin_part, _each_meal, read_clock, read_hour_in_one_word, _named):
         moment = cursor.attempt(rule)
         if moment is not None:
             return moment
     return None
 
 
-def _latin_part(cursor: Cursor) -> _Moment | None:
+def _latin_part(cursor: Cursor) -> Moment | None:
     name = cursor.word("q_part")
-    return None if name is None else _Moment(name=name, groups=cursor.groups(name), is_every_day=True)
+    return None if name is None else Moment(name=name, groups=cursor.groups(name), is_every_day=True)
 
 
-def _each_meal(cursor: Cursor) -> _Moment | None:
+def _each_meal(cursor: Cursor) -> Moment | None:
     read_lead_time(cursor)
     cursor.word("meal_preposition")
     if cursor.word("each_meal") is None or cursor.word("meals") is None:
         return None
     cursor.attempt(_of_the_day)
-    return _Moment(name="meals", groups=frozenset({"meals"}), is_meals=True)
+    return Moment(name="meals", groups=frozenset({"meals"}), is_meals=True)
 
 
 def _of_the_day(cursor: Cursor) -> bool | None:
@@ -167,46 +164,7 @@ def _of_the_day(cursor: Cursor) -> bool | None:
     return True if cursor.word("per") and cursor.word("period") == "day" else None
 
 
-def _clock(cursor: Cursor) -> _Moment | None:
-    """`at 8 am`, `at 8:00`, `à 8h`: with "at", because "8 am" may be eight of them in the morning."""
-    if cursor.word("clock") or cursor.sign("@"):
-        moment = _bare_clock(cursor)
-        return replace(moment, is_one_word=False) if moment is not None else None
-    moment = _bare_clock(cursor) if cursor.word("clock_limit") else None
-    # "After 2 h" is a distance.
-    is_hour = moment is not None and cursor.tokens[cursor.place - 1].text not in _HOURS
-    return moment if is_hour else None
-
-
-def _hour_in_one_word(cursor: Cursor) -> _Moment | None:
-    """`8am`; "2am" may be two of them in the morning, unless another hour stands before."""
-    hour = cursor.token
-    moment = _bare_clock(cursor) if hour is not None and hour.text.isdecimal() else None
-    is_late = hour is not None and moment is not None and int(hour.text) > MOST_AT_AM
-    return moment if moment is not None and moment.is_one_word and is_late else None
-
-
-def _bare_clock(cursor: Cursor) -> _Moment | None:
-    hour = cursor.token
-    if hour is None or hour.kind != "number" or not hour.text.isdecimal() or int(hour.text) > 24:
-        return None
-    cursor.place += 1
-    has_minutes = cursor.sign(":") is not None
-    if has_minutes:
-        minutes = cursor.token
-        if minutes is None or not minutes.text.isdecimal() or len(minutes.text) != 2:
-            return None
-        cursor.place += 1
-    half = cursor.word("am_pm") or cursor.word("oclock")
-    if not (half or has_minutes):
-        return None
-    last = cursor.tokens[cursor.place - 1]
-    name = f"{hour.text} {last.text}"
-    is_one_word = last.is_tight and last.text in ("am", "pm")
-    return _Moment(name=name, groups=frozenset({name}), is_clock=True, is_one_word=is_one_word)
-
-
-def _named(cursor: Cursor) -> _Moment | None:
+def _named(cursor: Cursor) -> Moment | None:
     start = cursor.place
     has_lead = read_lead_time(cursor)
     distance = " ".join(token.text for token in cursor.tokens[start : cursor.place])
@@ -219,7 +177,7 @@ def _named(cursor: Cursor) -> _Moment | None:
     if name is None or (name == "main-meal" and {before, cursor.tokens[cursor.place - 1].text} & _SEVERAL):
         return None
     cursor.word("its_meal")
-    return _Moment(
+    return Moment(
         name=name,
         groups=cursor.groups(name),
         distance=distance,
@@ -283,9 +241,11 @@ def _and_bedtime(cursor: Cursor) -> Parts | None:
 
 
 def read_labelled_quantity(cursor: Cursor) -> Facts | None:
-    """`AM: 2`: the amount after its time of day, in the order that a sum of parts has."""
+    """`AM: 2`, `Morning - 2 caps`: the amount after its time of day, in the order that a sum of parts has."""
+    is_start = not cursor.place or cursor.tokens[cursor.place - 1].text in _PARTS_LISTED
     parts = cursor.attempt(read_parts)
-    if parts is None or cursor.sign(":") is None:
+    # "1 in the morning - 2 at night" has the time after the amount.
+    if parts is None or cursor.sign(":-" if is_start else ":") is None:
         return None
     quantity = read_quantity(cursor)
     return None if quantity is None else (quantity, parts)

@@ -56,6 +56,12 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
     return _times(counted, *period_facts)
 
 
+def read_repeated(cursor: Cursor) -> Times | None:
+    """`repeat twice daily`; how often in a longer time would repeat a course."""
+    times = read_times(cursor) if cursor.word("repeated") else None
+    return times if isinstance(times, Times) and times.period <= 1 else None
+
+
 def read_doses(cursor: Cursor) -> Times | None:
     """`2 doses per day`, `3 prises par jour`."""
     count = read_whole(cursor)

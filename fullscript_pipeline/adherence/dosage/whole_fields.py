@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Facts, Length, Times
-from fullscript_pipeline.adherence.dosage.lengths import read_length
+from fullscript_pipeline.adherence.dosage.lengths import read_length, read_review
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 
@@ -50,6 +50,8 @@ def _supply(tokens: Sequence[Token]) -> Facts | None:
     if cursor.word("container") is None:
         return None
     cursor.word("supply")
+    cursor.sign(",;-.")
+    cursor.attempt(read_review)
     return (Length(kind="unparsable", reason="it is a supply, not a length"),) if cursor.token is None else None
 
 
