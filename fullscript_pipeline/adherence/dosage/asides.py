@@ -10,6 +10,8 @@ from fullscript_pipeline.adherence.dosage.unit_words import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
 _STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser", "infusee", "infusez"}
+# What herbs are steeped in: minutes behind it are how long.
+_HOT = {"hot", "boiling", "boiled", "chaude", "bouillante", "bouillie", "fremissante"}
 
 
 def read_neutral(cursor: Cursor) -> Neutral | None:
@@ -32,10 +34,11 @@ def read_liquid(cursor: Cursor) -> Neutral | None:
     """`in 8 oz of water`, `mixed with a glass of juice`, `per cup of hot water`: the numbers are the water's."""
     if cursor.word("per_cup"):
         return _of_liquids(cursor)
-    first = cursor.token.text if cursor.token else ""
+    first, start = cursor.token.text if cursor.token else "", cursor.place
     if cursor.word("liquid_preposition") is None or _in_liquids(cursor) is None:
         return None
-    if first in _STEEPED:
+    is_hot = any(token.text in _HOT for token in cursor.tokens[start : cursor.place])
+    if first in _STEEPED or is_hot:
         cursor.attempt(_for_minutes)
     return Neutral()
 
@@ -105,8 +108,12 @@ def _by_time(cursor: Cursor) -> bool | None:
 
 
 def _bracketed_time(cursor: Cursor) -> str | None:
-    """`(2 hours)`, behind what it is the distance from."""
-    return cursor.sign(")") if cursor.sign("(") and cursor.attempt(read_short_time) else None
+    """`(2 hours)`, `(min. 2 h)`, behind what it is the distance from."""
+    if cursor.sign("(") is None:
+        return None
+    cursor.word("approximately")
+    cursor.sign(".")
+    return cursor.sign(")") if cursor.attempt(read_short_time) else None
 
 
 def _any_time(cursor: Cursor) -> bool | None:

@@ -52,11 +52,18 @@ def read_parts(cursor: Cursor) -> Parts | None:
 
 
 def _explanation(cursor: Cursor, moment: Moment) -> str | None:
-    """`(1 hour before bed)`, behind "in the evening": a bracket with a moment that can be the same."""
-    same = cursor.attempt(_moment) if cursor.sign("(") else None
-    is_one = same is not None and not (same.is_meals or moment.is_meals)
-    is_near = is_one and same is not None and (_may_be_same(moment, same) or _is_late(moment, same))
-    return cursor.sign(")") if is_near else None
+    """`(1 hour before bed)`, `, preferably at dinner`: a moment that can be the same, and says when it is."""
+    is_bracket = cursor.sign("(") is not None
+    if not is_bracket:
+        cursor.sign(",")
+        if cursor.word("preferably") is None:
+            return None
+    same = cursor.attempt(_moment)
+    if same is None or same.is_meals or moment.is_meals:
+        return None
+    if not (_may_be_same(moment, same) or _is_late(moment, same)):
+        return None
+    return cursor.sign(")") if is_bracket else same.name
 
 
 def _joined_moment(cursor: Cursor, last: Moment) -> tuple[str, Moment] | None:

@@ -107,6 +107,9 @@ def _initial(cursor: Cursor, span: Span) -> Unit | None:
         return None
     cursor.place += 1
     cursor.sign(".")
+    if cursor.token is not None and cursor.token.kind == "number" and cursor.token.is_tight:
+        # "1 T3": the name of something.
+        raise UnreadableError("what is counted is not said")
     return Unit(name=token.text, kind="initial", base=None, factor=Fraction(1))
 
 

@@ -25,10 +25,11 @@ _NO_LETTER = r"(?<![^\W_])(?<!/)"
 _SHORTENED = (
     (re.compile(rf"{_NO_LETTER}w/o "), "without "),
     (re.compile(rf"{_NO_LETTER}[wc]/"), "with "),
-    (re.compile(rf"{_NO_LETTER}ds (?=[^\W\d_])"), "dans "),
+    (re.compile(rf"{_NO_LETTER}ds (?=[^\W_])"), "dans "),
     (re.compile(rf"{_NO_LETTER}av\.? (?=[^\W\d_])"), "avant "),
     (re.compile(rf"{_NO_LETTER}ap\.? (?=[^\W\d_])"), "apres "),
     (re.compile(rf"{_NO_LETTER}chq\.? "), "chaque "),
+    (re.compile(r"\(\d{1,3}(?P<short> )\d{3} ?(?:iu|ui|mg|mcg|units)\b"), ""),
     (re.compile(r"(?<![^\W_])(?:x|for) ?(?:[89]|[1-9]\d)(?P<short>/7)(?![\d/.,])"), " days"),
     (re.compile(r"(?<![\d/.,])[1-9]\d?(?P<short>/52)(?![\d/.,])"), " weeks"),
     (re.compile(r"(?<![^\W_])(?:x|for) ?[1-9]\d?(?P<short>/12)(?![\d/.,])"), " months"),
