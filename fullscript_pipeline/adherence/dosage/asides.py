@@ -10,6 +10,8 @@ from fullscript_pipeline.adherence.dosage.unit_words import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
 
 _STEEPED = {"steep", "steeped", "brew", "brewed", "infuse", "infused", "infuser", "infusee", "infusez"}
+# What is kept in the mouth.
+_HELD = {"spray", "drop", "dropper", "milliliter", "teaspoon", "tablespoon", "pellet", "squirt"}
 # What herbs are steeped in: minutes behind it are how long.
 _HOT = {"hot", "boiling", "boiled", "chaude", "bouillante", "bouillie", "fremissante"}
 
@@ -66,13 +68,20 @@ def _in_liquids(cursor: Cursor) -> Neutral | None:
 
 
 def _of_liquids(cursor: Cursor) -> Neutral | None:
-    """`water`, `water or juice`, `water, juice or a smoothie`."""
-    if cursor.word("liquid") is None:
+    """`water`, `water or juice`, `warm almond milk`, `de la compote`."""
+    if cursor.word("liquid") is None and cursor.attempt(_described_liquid) is None:
         return None
     cursor.word("of_choice")
     while cursor.attempt(_another_liquid):
         cursor.word("of_choice")
     return Neutral()
+
+
+def _described_liquid(cursor: Cursor) -> str | None:
+    cursor.word("liquid_article")
+    while cursor.word("liquid_kind"):
+        pass
+    return cursor.word("liquid")
 
 
 def _another_liquid(cursor: Cursor) -> str | None:
@@ -186,13 +195,32 @@ def read_dispensed(cursor: Cursor) -> Neutral | None:
 
 def read_hold(cursor: Cursor) -> Neutral | None:
     """`for 30 seconds`, `hold under the tongue 1 minute`, `steep 10 min`: how long before it is swallowed."""
+    if cursor.attempt(_held_amount):
+        return Neutral()
     is_held = cursor.word("hold") is not None
-    if not (cursor.word("for") or is_held):
-        return None
+    is_said = bool(cursor.word("for")) or is_held
     cursor.word("approximately")
     if read_span(cursor) is None:
         return None
-    return Neutral() if cursor.word("period") in ("second", "minute") else None
+    period = cursor.word("period")
+    is_before = is_held and cursor.attempt(_before_a_meal)
+    is_short = period == "second" or (is_said and period == "minute")
+    return Neutral() if is_short or (is_before and period == "hour") else None
+
+
+def _held_amount(cursor: Cursor) -> bool | None:
+    """`hold`, before `2 sprays under the tongue`: before days it would be a pause."""
+    if cursor.word("held_amount") is None:
+        return None
+    place = cursor.place
+    unit = read_unit_alone(cursor) if read_span(cursor) else None
+    cursor.place = place
+    return True if unit is not None and unit.name in _HELD else None
+
+
+def _before_a_meal(cursor: Cursor) -> bool | None:
+    """`wait 20 min | before breakfast`."""
+    return True if cursor.word("time_before") and cursor.word("part", "apart", "meals") else None
 
 
 def read_worn(cursor: Cursor) -> Neutral | None:

@@ -65,7 +65,7 @@ def _refills(cursor: Cursor) -> str | None:
     """`, 2 refills`: how long they last is not said."""
     cursor.sign(",;+")
     cursor.word("together", "and")
-    return cursor.word("container") if read_whole(cursor) else None
+    return cursor.word("refills") if read_whole(cursor) else None
 
 
 def _of_a_longer(cursor: Cursor, period: str) -> bool | None:

@@ -16,6 +16,7 @@ _MEALS_A_DAY = 3
 _PARTS_LISTED = (",", ";", ".", "/", "|")
 # "Repas" is one or several: the word before it tells.
 _SEVERAL = {"meals", "les", "des", "vos", "mes", "tes", "ses", "aux"}
+_PREFERRED = {"preference", "idealement", "preferablement", "plutot", "preferably", "ideally"}
 # In Quebec "diner" is at noon, in France in the evening: two different meals of one text are two moments.
 _MEALS = {"breakfast", "lunch", "dinner", "supper", "petit-dejeuner", "dejeuner", "repas-du-midi", "diner", "souper"}
 
@@ -179,6 +180,9 @@ def _named(cursor: Cursor) -> Moment | None:
     while lead := cursor.word("each_lead", "part_lead"):
         has_lead = True
         is_every_day |= lead == "each_lead"
+    leads = {token.text for token in cursor.tokens[start : cursor.place]}
+    # "Le soir, de préférence au coucher" says when, as a distance does.
+    distance = distance or " ".join(sorted(leads & _PREFERRED))
     before = cursor.tokens[cursor.place - 1].text if cursor.place > start else ""
     name = cursor.word("part")
     if name is None or (name == "main-meal" and {before, cursor.tokens[cursor.place - 1].text} & _SEVERAL):

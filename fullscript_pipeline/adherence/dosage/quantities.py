@@ -166,6 +166,9 @@ def _to_another(cursor: Cursor, first: Quantity) -> Quantity | None:
         return None
     unit = read_unit(cursor)
     if unit is not None and unit != first.unit:
+        if unit.kind in ("volume", "ounce") and (cursor.word("of"), cursor.word("liquid"))[1]:
+            # "Add 2 scoops to 8 oz of water".
+            return None
         raise UnreadableError("two different units are given to choose from")
     if second.high < first.span.low or (unit is None and cursor.token is not None):
         return None

@@ -32,12 +32,19 @@ def read_unit(cursor: Cursor) -> Unit | None:
 
 
 def _skip_substance(cursor: Cursor) -> None:
-    """`of powder`, `of magnesium glycinate`: the longer of what it can be."""
+    """`of powder`, `of magnesium glycinate`, `ground flaxseed`: the longer of what it can be."""
     start = cursor.place
     cursor.word("substance", "nutrient")
     end, cursor.place = cursor.place, start
-    if not (cursor.word("of") and cursor.word("nutrient")) or cursor.place < end:
+    if cursor.attempt(_described_substance) is None or cursor.place < end:
         cursor.place = end
+
+
+def _described_substance(cursor: Cursor) -> str | None:
+    cursor.word("of")
+    while cursor.word("adjective", "liquid_kind"):
+        pass
+    return cursor.word("substance", "nutrient", "companion")
 
 
 def read_unit_alone(cursor: Cursor) -> Unit | None:
@@ -48,7 +55,8 @@ def read_unit_alone(cursor: Cursor) -> Unit | None:
 
 def _described_unit(cursor: Cursor) -> Unit | None:
     cursor.word("of")
-    while cursor.word("adjective"):
+    # "Magnesium capsules", "enzyme tablet": what is inside is no second thing.
+    while cursor.word("adjective", "nutrient", "companion", "substance"):
         unit = cursor.attempt(_plain_unit)
         if unit is not None:
             return cursor.attempt(_described_unit) or unit
