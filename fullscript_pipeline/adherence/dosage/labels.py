@@ -13,7 +13,8 @@ _YEARS = {"years", "yrs", "y", "ans", "an", "year", "yr"}
 
 def read_label(cursor: Cursor) -> Neutral | Times | None:
     """`Recommended dose:`, `Daily dose:`, `Mode d'emploi :`; without a colon, it may be counted ("2 doses")."""
-    is_start = not cursor.place or cursor.tokens[cursor.place - 1].kind == "sign"
+    is_first = cursor.place == 0
+    is_start = is_first or cursor.tokens[cursor.place - 1].kind == "sign"
     if not is_start:
         return None
     is_of_day = cursor.word("day_label") is not None
@@ -21,7 +22,7 @@ def read_label(cursor: Cursor) -> Neutral | Times | None:
         return None
     if cursor.attempt(_in_brackets) is None:
         cursor.attempt(read_audience)
-    if cursor.sign(":") is None:
+    if cursor.sign(":") is None and not (is_first and cursor.sign("-")):
         return None
     return Times(rate=ONE, period=Fraction(1), is_counted=False) if is_of_day else Neutral()
 

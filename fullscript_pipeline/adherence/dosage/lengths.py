@@ -22,11 +22,14 @@ def read_length(cursor: Cursor) -> Length | None:
         return Length(kind="ongoing")
     is_named = cursor.word("for") is not None
     cursor.sign(":")
-    cursor.word("next")
+    is_next = is_named and cursor.word("next") is not None
+    is_next or cursor.word("next")
     cursor.word("for")
     is_vague = cursor.word("vague") is not None
     is_roughly = cursor.word("approximately") is not None or cursor.sign("~") is not None
     number = ONE if is_vague else read_span(cursor) or (cursor.word("article") and ONE)
+    # "For the first month".
+    number = number or (ONE if is_next else None)
     is_more = number is not None and cursor.sign("+") is not None
     cursor.word("whole_period")
     # "X 10 soirs": so many days, when it is said that they are how long.

@@ -28,6 +28,7 @@ _SHORTENED = (
     (re.compile(rf"{_NO_LETTER}ds (?=[^\W_])"), "dans "),
     (re.compile(rf"{_NO_LETTER}av\.? (?=[^\W\d_])"), "avant "),
     (re.compile(rf"{_NO_LETTER}ap\.? (?=[^\W\d_])"), "apres "),
+    (re.compile(rf"{_NO_LETTER}vit\.? ?(?=(?:[acde]|d3|d2|b\d\d?|k2?)(?![^\W_]))"), "vitamin "),
     (re.compile(rf"{_NO_LETTER}chq\.? "), "chaque "),
     (re.compile(r"\(\d{1,3}(?P<short> )\d{3} ?(?:iu|ui|mg|mcg|units)\b"), ""),
     (re.compile(r"(?<![^\W_])(?:x|for) ?(?:[89]|[1-9]\d)(?P<short>/7)(?![\d/.,])"), " days"),
