@@ -139,6 +139,7 @@ def _time_away(cursor: Cursor) -> bool | None:
 
 def _between_doses(cursor: Cursor) -> str | None:
     """`4 hours apart`."""
+    cursor.word("clock")
     cursor.word("approximately")
     if read_span(cursor) is None or cursor.word("period") not in ("minute", "hour"):
         return None

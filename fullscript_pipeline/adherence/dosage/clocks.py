@@ -8,6 +8,16 @@ from dataclasses import dataclass, replace
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
 from fullscript_pipeline.adherence.dosage.quantities import MOST_AT_AM
 
+_END_OF_NIGHT = 4
+# The hours of the groups that times of day have: from, and up to.
+_HOURS_OF = {
+    "morning": (4, 12),
+    "mid-morning": (9, 12),
+    "noon": (11, 15),
+    "afternoon": (12, 19),
+    "evening": (16, 24),
+    "night": (18, 28),
+}
 _HOURS = {"h", "heure", "heures", "hre", "hres", "hrs"}
 
 
@@ -63,3 +73,14 @@ def read_bare_clock(cursor: Cursor) -> Moment | None:
     name = f"{hour.text} {last.text}"
     is_one_word = last.is_tight and last.text in ("am", "pm")
     return Moment(name=name, groups=frozenset({name}), is_clock=True, is_one_word=is_one_word)
+
+
+def may_be_at(clock: Moment, part: Moment) -> bool:
+    """Whether "at 9:00" can be "in the evening"; without am or pm it can be either half of the day."""
+    hour, half = clock.name.split()
+    number = int(hour)
+    hours = {number % 12 + (0 if half == "am" else 12)} if half in ("am", "pm") else {number, number + 12}
+    # After midnight it is still night.
+    hours |= {hour + 24 for hour in hours if hour < _END_OF_NIGHT}
+    spans = [_HOURS_OF.get(group, (0, 0)) for group in part.groups]
+    return any(start <= hour < end for hour in hours for start, end in spans)

@@ -34,6 +34,9 @@ from fullscript_pipeline.adherence.dosage.unit_words import is_strength
 
 def read_limit(cursor: Cursor) -> Limit | Length | None:
     """`up to 3 capsules per day`, `max 2`, `no more than twice daily`, `at least 3 months`."""
+    behind = cursor.attempt(_limit_behind)
+    if behind is not None:
+        return behind
     kinds: tuple[tuple[str, Bound], ...] = (("upto", "up to"), ("ceiling", "ceiling"), ("at_least", "at least"))
     bounds = [(end, bound) for kind, bound in kinds if (end := _end_after(cursor, kind)) is not None]
     if not bounds:
@@ -51,6 +54,19 @@ def read_limit(cursor: Cursor) -> Limit | Length | None:
         return None
     cursor.place = best[0]
     return best[1]
+
+
+def _limit_behind(cursor: Cursor) -> Limit | None:
+    """`6 lozenges max per day`."""
+    quantity = read_quantity(cursor)
+    if not isinstance(quantity, Quantity) or not quantity.span.is_single or cursor.word("ceiling") is None:
+        return None
+    cursor.sign(".")
+    every = read_period(cursor)
+    if every is None:
+        return None
+    per = _single(every.rate, quantity.span)
+    return Limit(bound="ceiling", span=quantity.span, counts_times=False, unit=quantity.unit, per=per)
 
 
 def _end_after(cursor: Cursor, kind: str) -> int | None:

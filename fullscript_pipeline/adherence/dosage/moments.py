@@ -6,7 +6,13 @@ belong here: counted frequencies (periods.py), distances from food (asides.py), 
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.clocks import Moment, read_bare_clock, read_clock, read_hour_in_one_word
+from fullscript_pipeline.adherence.dosage.clocks import (
+    Moment,
+    may_be_at,
+    read_bare_clock,
+    read_clock,
+    read_hour_in_one_word,
+)
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import Facts, Meals, Neutral, Parts, Span, Times, UnreadableError
 from fullscript_pipeline.adherence.dosage.quantities import read_quantity
@@ -62,7 +68,8 @@ def _explanation(cursor: Cursor, moment: Moment) -> str | None:
     same = cursor.attempt(_moment)
     if same is None or same.is_meals or moment.is_meals:
         return None
-    if not (_may_be_same(moment, same) or _is_late(moment, same)):
+    is_hour = moment.is_clock != same.is_clock and may_be_at(*((moment, same) if moment.is_clock else (same, moment)))
+    if not (is_hour or _may_be_same(moment, same) or _is_late(moment, same)):
         return None
     return cursor.sign(")") if is_bracket else same.name
 
@@ -105,6 +112,8 @@ def _add_moment(moments: list[Moment], new: Moment, joint: str, least: int, most
     same = [moment for moment in moments if _may_be_same(moment, new)]
     if joint == "or" or (joint in ("", ",") and _explains(moments[-1], new)):
         return least, most
+    if joint in ("", ",") and moments[-1].is_clock != new.is_clock:
+        return _add_hour(moments[-1], new, joint=joint, least=least, most=most)
     if joint == "" and (new.is_meals or moments[-1].is_meals):
         raise UnreadableError("how many meals are meant is not said")
     if joint == "" and not new.has_lead and not same and not _is_late(moments[-1], new):
@@ -121,6 +130,16 @@ def _add_moment(moments: list[Moment], new: Moment, joint: str, least: int, most
     is_short = joint == "/" or (joint == "," and len(moments) == 1)
     unsure = bool(same) or (is_short and _is_late(moments[-1], new))
     return least + (0 if unsure else number), most + number
+
+
+def _add_hour(last: Moment, new: Moment, joint: str, least: int, most: int) -> tuple[int, int]:
+    """ "Every evening at 9:00" is one time, "at 6 pm, bedtime" one or two."""
+    clock, part = (last, new) if last.is_clock else (new, last)
+    if not may_be_at(clock, part):
+        if not joint:
+            raise UnreadableError("how many times of day are meant is not said")
+        return least + 1, most + 1
+    return least, most + (1 if joint else 0)
 
 
 def _explains(last: Moment, new: Moment) -> bool:

@@ -138,7 +138,7 @@ def _alone(cursor: Cursor) -> tuple[str, Span] | None:
     if token is not None and token.text == "nightly":
         cursor.place += 1
         return "day", ONE
-    period = cursor.word("period") if before.text == "x" else None
+    period = cursor.word("period") if before.text in ("x", "fois") else None
     return (period, ONE) if period in ("day", "week", "month") else None
 
 

@@ -65,6 +65,8 @@ def read_counted(cursor: Cursor) -> Quantity | None:
         if unit is not None:
             return Quantity(span=ONE, unit=unit)
         cursor.place = place
+    if cursor.attempt(_another):
+        return Quantity(span=ONE)
     number = cursor.token.text if cursor.token else ""
     span = read_span(cursor, allow_grouped=True)
     if span is None:
@@ -81,6 +83,13 @@ def read_counted(cursor: Cursor) -> Quantity | None:
     if unit is None:
         _refuse_double_meaning(cursor, span)
     return Quantity(span=span, unit=unit)
+
+
+def _another(cursor: Cursor) -> str | None:
+    """`another`, behind the first that is counted."""
+    is_behind = any(token.kind == "number" for token in cursor.tokens[: cursor.place])
+    word = cursor.word("another_one") if is_behind else None
+    return word if word and read_unit(cursor) is None and read_span(cursor) is None else None
 
 
 def _roman_counted(cursor: Cursor) -> Quantity | None:
