@@ -23,17 +23,17 @@ _NO_LETTER = r"(?<![^\W_])(?<!/)"
 # Short spellings (the group, if there is one) and what they stand for. "x 10/7" is 10 days; up to 7 of 7 it may be the
 # days of a week.
 _SHORTENED = (
-    (re.compile(rf"{_NO_LETTER}w/o "), "without "),
+    (re.compile(rf"{_NO_LETTER}w/o +"), "without "),
     (re.compile(rf"{_NO_LETTER}[wc]/"), "with "),
-    (re.compile(rf"{_NO_LETTER}ds (?=[^\W_])"), "dans "),
-    (re.compile(rf"{_NO_LETTER}av\.? (?=[^\W\d_])"), "avant "),
-    (re.compile(rf"{_NO_LETTER}ap\.? (?=[^\W\d_])"), "apres "),
-    (re.compile(rf"{_NO_LETTER}vit\.? ?(?=(?:[acde]|d3|d2|b\d\d?|k2?)(?![^\W_]))"), "vitamin "),
-    (re.compile(rf"{_NO_LETTER}chq\.? "), "chaque "),
-    (re.compile(r"\(\d{1,3}(?P<short> )\d{3} ?(?:iu|ui|mg|mcg|units)\b"), ""),
-    (re.compile(r"(?<![^\W_])(?:x|for) ?(?:[89]|[1-9]\d)(?P<short>/7)(?![\d/.,])"), " days"),
+    (re.compile(rf"{_NO_LETTER}ds +(?=[^\W_])"), "dans "),
+    (re.compile(rf"{_NO_LETTER}av\.? +(?=[^\W\d_])"), "avant "),
+    (re.compile(rf"{_NO_LETTER}ap\.? +(?=[^\W\d_])"), "apres "),
+    (re.compile(rf"{_NO_LETTER}vit\.? *(?=(?:[acde]|d3|d2|b\d\d?|k2?)(?![^\W_]))"), "vitamin "),
+    (re.compile(rf"{_NO_LETTER}chq\.? +"), "chaque "),
+    (re.compile(r"\(\d{1,3}(?P<short> +)\d{3} *(?:iu|ui|mg|mcg|units)\b"), ""),
+    (re.compile(r"(?<![^\W_])(?:x|for) *(?:[89]|[1-9]\d)(?P<short>/7)(?![\d/.,])"), " days"),
     (re.compile(r"(?<![\d/.,])[1-9]\d?(?P<short>/52)(?![\d/.,])"), " weeks"),
-    (re.compile(r"(?<![^\W_])(?:x|for) ?[1-9]\d?(?P<short>/12)(?![\d/.,])"), " months"),
+    (re.compile(r"(?<![^\W_])(?:x|for) *[1-9]\d?(?P<short>/12)(?![\d/.,])"), " months"),
 )
 # Compatibility characters that only look different; superscripts and circled digits mean something else.
 _SAME = {"<wide>", "<narrow>", "<noBreak>", "<compat>", "<square>", "<small>"}

@@ -71,8 +71,9 @@ def rejoin_unit(amount: str, frequency: str) -> tuple[str, str] | None:
 
     The cut may be a semicolon: a whole sig is one field.
     """
-    if not frequency.strip():
+    if not tokenize(frequency):
         amount, _, frequency = amount.partition(";")
+    amount = amount.rstrip(" .")
     number, words = Cursor(tokenize(amount)), tokenize(frequency)
     unit = lexicon().match("unit", words, 0)
     if unit is None or read_span(number) is None or number.token is not None:
