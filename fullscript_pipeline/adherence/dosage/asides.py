@@ -5,7 +5,6 @@ What does not belong here: anything that changes how much, how often or how long
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import EachDose, Neutral
-from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.moments import read_lead_time, read_parts, read_short_time
 from fullscript_pipeline.adherence.dosage.unit_words import read_unit_alone
 from fullscript_pipeline.adherence.units import MOST_PIECES_AT_A_TIME
@@ -242,13 +241,8 @@ def _worn_hours(cursor: Cursor) -> bool | None:
 
 
 def _support_of(cursor: Cursor) -> bool | None:
-    """`histamine support`, `magnesium levels`: of something that no other rule knows."""
-    if cursor.word("nutrient", "companion") is None:
-        token = cursor.token
-        if token is None or token.kind != "word" or lexicon().knows(token.text):
-            return None
-        cursor.place += 1
-    return True if cursor.word("supported") else None
+    """`magnesium levels`, `iron stores`."""
+    return True if cursor.word("nutrient", "companion") and cursor.word("supported") else None
 
 
 def read_purpose(cursor: Cursor) -> Neutral | None:
