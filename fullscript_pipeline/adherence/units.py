@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-Kind = Literal["form", "volume", "weight", "ounce", "strength", "unknown"]
+Kind = Literal["form", "volume", "weight", "ounce", "strength", "initial", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ _MILLIGRAMS = {
 _STRENGTHS = {"iu", "cfu", "billion cfu", "million cfu", "billion", "%", "mcg dfe", "mg ne", "mcg rae", "meq"}
 # Words for whatever is swallowed whole: they mean the format they stand beside.
 _SWALLOWED = {"capsule", "tablet", "softgel", "caplet"}
+# What a letter alone can stand for: a T is a tablet or a tablespoon.
+INITIALS = {"t": {"tablet"}, "c": {"capsule"}}
 # More of these a day is a strength that lost its unit: nobody takes 500 capsules.
 _MOST_PIECES_A_DAY = 50
 _PIECES = _SWALLOWED | {"pill", "gummy", "lozenge", "chewable"}
@@ -92,6 +94,16 @@ def is_doubtful_part(unit: Unit, number: Fraction) -> bool:
     part = number % 1
     is_cut = unit.name in _CUT and part.denominator == 4
     return part > 0 and (unit.name in _UNDIVIDED or (unit.name in _WHOLE and part.numerator > 1 and not is_cut))
+
+
+def is_swallowed(unit: Unit) -> bool:
+    """Whether it is counted and swallowed whole."""
+    return unit.name in _SWALLOWED
+
+
+def is_initial_of(named: Unit, format_unit: Unit) -> bool:
+    """Whether a letter is written for the format."""
+    return named.kind == "initial" and format_unit.name in INITIALS[named.name]
 
 
 def is_pill_for(named: Unit, format_unit: Unit) -> bool:

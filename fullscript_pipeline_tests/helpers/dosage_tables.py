@@ -1,6 +1,6 @@
 """The decided dosage texts: what each means, decided before the reader was run on it.
 
-fields (each field alone), first, blind, third to tenth (whole dosages of different authors), outside (other people's).
+fields (each field alone), first, blind, third to eleventh (whole dosages), outside (other people's).
 `right`: `2`, `1..2`, `open 3` (only the largest dose), `open from 2`, `prn`, `no` (to be refused); ` or ` between what
 is as good. `length`: days, ongoing, unread, or empty. What does not belong here: tests.
 """
@@ -23,6 +23,7 @@ NAMES = (
     "eighth",
     "ninth",
     "tenth",
+    "eleventh",
     "outside",
 )
 FIELDS = ("amount", "frequency", "duration", "format", "additional_info")

@@ -34,6 +34,9 @@ def rate_within_limits(quantity: Quantity, schedule: Schedule, times: Span, limi
         _refuse_other_unit(quantity, limit)
         if limit.span.high * (limit.per or 1) < (quantity.span.high if limit.per is None else span.high):
             raise UnreadableError("the limit is below the dose")
+        if limit.per is None and limit.bound == "ceiling" and limit.span.high < span.high:
+            # "Every 4 hours, max 4": of a day or at a time is not said.
+            raise UnreadableError(_DOUBT)
         if limit.bound == "up to":
             if limit.per is not None or len(limits) > 1:
                 raise UnreadableError(_DOUBT)

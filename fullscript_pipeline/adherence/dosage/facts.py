@@ -60,12 +60,13 @@ class Quantity:
 @dataclass(frozen=True, kw_only=True)
 class Times:
     """Times per day. `period`: the days they are counted in; `is_counted`: false for a bare "daily" or "per week";
-    `is_interval`: every so many whole days."""
+    `is_interval`: every so many whole days; `counts_doses`: "2 doses a day", which an amount can be for all of."""
 
     rate: Span
     period: Fraction
     is_counted: bool = True
     is_interval: bool = False
+    counts_doses: bool = False
     note: str | None = None
 
 
@@ -153,6 +154,11 @@ class Length:
 @dataclass(frozen=True, kw_only=True)
 class Neutral:
     """Words on the closed list that carry no rate: route, food, water, "as directed", purposes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EachDose(Neutral):
+    """ "Per dose", "at a time": the amount is of one dose, not of a day."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ import re
 from functools import lru_cache
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
-from fullscript_pipeline.adherence.dosage.quantities import read_unit
 from fullscript_pipeline.adherence.dosage.tokens import tokenize
+from fullscript_pipeline.adherence.dosage.unit_words import read_unit
 from fullscript_pipeline.adherence.units import Unit, unknown_unit
 
 _AFTERTHOUGHT = re.compile(r"/s\b| \([a-z -]+\)$", re.IGNORECASE)

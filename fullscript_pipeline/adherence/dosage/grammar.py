@@ -19,7 +19,15 @@ from fullscript_pipeline.adherence.dosage import (
     quantities,
 )
 from fullscript_pipeline.adherence.dosage.cursor import Cursor
-from fullscript_pipeline.adherence.dosage.facts import Fact, Facts, Joint, NotUnderstoodError, Quantity, UnreadableError
+from fullscript_pipeline.adherence.dosage.facts import (
+    Fact,
+    Facts,
+    Joint,
+    Length,
+    NotUnderstoodError,
+    Quantity,
+    UnreadableError,
+)
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.tokens import Token
 
@@ -39,6 +47,9 @@ _CLAUSES: tuple[Rule, ...] = (
     moments.read_parts,
     moments.read_meals,
     periods.read_times,
+    periods.read_doses,
+    periods.read_repeated,
+    limits.read_doses_of,
     periods.read_interval,
     periods.read_period,
     patterns.read_days_of,
@@ -47,6 +58,7 @@ _CLAUSES: tuple[Rule, ...] = (
     lengths.read_length,
     lengths.read_end,
     lengths.read_review,
+    asides.read_preparation,
     asides.read_liquid,
     asides.read_distance,
     asides.read_hold,
@@ -70,12 +82,14 @@ def read_facts(tokens: Sequence[Token]) -> Facts:
     cursor = Cursor(tokens)
     facts: list[Fact] = []
     while cursor.token is not None:
+        start = cursor.place
         clause = longest_clause(cursor)
         if clause is None:
             clause = _parting(cursor)
         if clause is None:
             raise NotUnderstoodError(_not_understood(tokens, cursor.place))
         _refuse_two_numbers(facts, clause)
+        _refuse_two_lengths(facts, clause, tokens[start - 1] if start else None)
         facts += clause
     if facts and isinstance(facts[-1], Joint):
         raise UnreadableError("the text ends in the middle")
@@ -88,6 +102,17 @@ def _refuse_two_numbers(facts: Sequence[Fact], clause: Facts) -> None:
     is_bare = isinstance(last, Quantity) and last.unit is None
     if is_bare and clause and isinstance(clause[0], Quantity):
         raise UnreadableError("two numbers stand next to each other")
+
+
+def _refuse_two_lengths(facts: Sequence[Fact], clause: Facts, before: Token | None) -> None:
+    """ "For 10 days, off 10 days": a second length is a pause, unless a bracket repeats the first ("(84 days)")."""
+    is_again = any(_is_finite(fact) for fact in facts) and any(_is_finite(fact) for fact in clause)
+    if is_again and (before is None or before.text not in "(="):
+        raise UnreadableError("different lengths of time are given")
+
+
+def _is_finite(fact: Fact) -> bool:
+    return isinstance(fact, Length) and fact.kind == "finite"
 
 
 def longest_clause(cursor: Cursor) -> Facts | None:

@@ -13,7 +13,8 @@ _YEARS = {"years", "yrs", "y", "ans", "an", "year", "yr"}
 
 def read_label(cursor: Cursor) -> Neutral | Times | None:
     """`Recommended dose:`, `Daily dose:`, `Mode d'emploi :`; without a colon, it may be counted ("2 doses")."""
-    is_start = not cursor.place or cursor.tokens[cursor.place - 1].kind == "sign"
+    is_first = cursor.place == 0
+    is_start = is_first or cursor.tokens[cursor.place - 1].kind == "sign"
     if not is_start:
         return None
     is_of_day = cursor.word("day_label") is not None
@@ -21,7 +22,7 @@ def read_label(cursor: Cursor) -> Neutral | Times | None:
         return None
     if cursor.attempt(_in_brackets) is None:
         cursor.attempt(read_audience)
-    if cursor.sign(":") is None:
+    if cursor.sign(":") is None and not (is_first and cursor.sign("-")):
         return None
     return Times(rate=ONE, period=Fraction(1), is_counted=False) if is_of_day else Neutral()
 
@@ -40,7 +41,7 @@ def read_audience(cursor: Cursor) -> Audience | None:
     while another := cursor.attempt(_another_audience):
         is_child &= another == "child"
     has_age = cursor.attempt(_age) is not None
-    if is_child and not has_age and cursor.attempt(_age_or_length) is not None:
+    if not has_age and _is_age_or_length(cursor, is_child=is_child):
         raise UnreadableError("whether an age or a length of time is meant is not said")
     return Audience(is_child=is_child)
 
@@ -111,6 +112,12 @@ def _years(cursor: Cursor) -> str | None:
     if texts & {"old", "age", "yo", "o"}:
         return "old"
     return "years" if texts & _YEARS else ""
+
+
+def _is_age_or_length(cursor: Cursor, *, is_child: bool) -> bool:
+    """`children 2 weeks`, `adults 1 year`: an adult's age is in years."""
+    period = cursor.attempt(_age_or_length)
+    return period is not None and (is_child or period == "year")
 
 
 def _age_or_length(cursor: Cursor) -> str | None:

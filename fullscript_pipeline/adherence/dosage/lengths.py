@@ -22,11 +22,15 @@ def read_length(cursor: Cursor) -> Length | None:
         return Length(kind="ongoing")
     is_named = cursor.word("for") is not None
     cursor.sign(":")
-    cursor.word("next")
+    is_next = is_named and cursor.word("next") is not None
+    is_next or cursor.word("next")
     cursor.word("for")
     is_vague = cursor.word("vague") is not None
     is_roughly = cursor.word("approximately") is not None or cursor.sign("~") is not None
     number = ONE if is_vague else read_span(cursor) or (cursor.word("article") and ONE)
+    # "For the first month".
+    number = number or (ONE if is_next else None)
+    is_more = number is not None and cursor.sign("+") is not None
     cursor.word("whole_period")
     # "X 10 soirs": so many days, when it is said that they are how long.
     period = (cursor.word("period") or (is_named and cursor.word("days_counted") and "day")) if number else None
@@ -42,9 +46,29 @@ def read_length(cursor: Cursor) -> Length | None:
             pass
     if cursor.attempt(lambda at: _of_a_longer(at, period)):
         return None
-    if is_vague or is_roughly or minimum or is_fraction:
-        return Length(kind="unparsable", reason="the length is given only roughly")
-    return _in_days((number.high + half) * DAYS[period], period)
+    is_rough = any((is_vague, is_roughly, minimum, is_fraction, is_more))
+    return _supplied(cursor) or _in_days((number.high + half) * DAYS[period], period, is_rough=is_rough)
+
+
+def _supplied(cursor: Cursor) -> Length | None:
+    """What packs behind the days say: nothing more in a bracket, but refills say that the days are not all."""
+    cursor.attempt(_packs_in_brackets)
+    if cursor.attempt(_refills) is None:
+        return None
+    return Length(kind="unparsable", reason="it is a supply, not a length")
+
+
+def _packs_in_brackets(cursor: Cursor) -> str | None:
+    """`(3 bottles)`, behind the days that they last."""
+    is_packs = cursor.sign("(") and read_whole(cursor) and cursor.word("container")
+    return cursor.sign(")") if is_packs else None
+
+
+def _refills(cursor: Cursor) -> str | None:
+    """`, 2 refills`: how long they last is not said."""
+    cursor.sign(",;+")
+    cursor.word("together", "and")
+    return cursor.word("refills") if read_whole(cursor) else None
 
 
 def _of_a_longer(cursor: Cursor, period: str) -> bool | None:
@@ -58,7 +82,9 @@ def _may_be_range(number: Span, period: str) -> bool:
     return number.low < 1 and (number.low != Fraction(1, 2) or period.endswith("s"))
 
 
-def _in_days(days: Fraction, period: str) -> Length:
+def _in_days(days: Fraction, period: str, *, is_rough: bool) -> Length:
+    if is_rough:
+        return Length(kind="unparsable", reason="the length is given only roughly")
     if days.denominator != 1 or days > _LONGEST:
         return Length(kind="unparsable", reason="the length is no believable whole number of days")
     return Length(kind="finite", days=int(days), note=note_on(period))
@@ -86,6 +112,7 @@ def read_end(cursor: Cursor) -> Length | None:
         return None
     if cursor.word("until_event"):
         cursor.attempt(lambda at: at.word("review_when") and _date(at))
+        cursor.attempt(_tail)
         return Length(kind="unparsable", reason="it ends at an event, not on a date")
     return Length(kind="unparsable", reason="it ends on a date") if cursor.attempt(_date) else None
 
@@ -115,6 +142,7 @@ def read_review(cursor: Cursor) -> Length | None:
     cursor.word("then")
     if cursor.word("review") is None:
         return None
+    cursor.word("review_what", "nutrient", "companion")
     cursor.attempt(_after_a_time)
     return Length(kind="unparsable", reason="what comes after the review is not said")
 

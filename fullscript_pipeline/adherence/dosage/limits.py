@@ -5,11 +5,12 @@ What does not belong here: plain amounts (quantities.py), what a limit means bes
 
 from fractions import Fraction
 
-from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
+from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span, read_whole
 from fullscript_pipeline.adherence.dosage.facts import (
     ONE,
     Bound,
     Divided,
+    EachDose,
     Facts,
     Length,
     Limit,
@@ -27,11 +28,15 @@ from fullscript_pipeline.adherence.dosage.periods import (
     read_interval,
     read_period,
 )
-from fullscript_pipeline.adherence.dosage.quantities import is_strength, read_counted, read_quantity
+from fullscript_pipeline.adherence.dosage.quantities import read_counted, read_quantity
+from fullscript_pipeline.adherence.dosage.unit_words import is_strength
 
 
 def read_limit(cursor: Cursor) -> Limit | Length | None:
     """`up to 3 capsules per day`, `max 2`, `no more than twice daily`, `at least 3 months`."""
+    behind = cursor.attempt(_limit_behind)
+    if behind is not None:
+        return behind
     kinds: tuple[tuple[str, Bound], ...] = (("upto", "up to"), ("ceiling", "ceiling"), ("at_least", "at least"))
     bounds = [(end, bound) for kind, bound in kinds if (end := _end_after(cursor, kind)) is not None]
     if not bounds:
@@ -49,6 +54,19 @@ def read_limit(cursor: Cursor) -> Limit | Length | None:
         return None
     cursor.place = best[0]
     return best[1]
+
+
+def _limit_behind(cursor: Cursor) -> Limit | None:
+    """`6 lozenges max per day`."""
+    quantity = read_quantity(cursor)
+    if not isinstance(quantity, Quantity) or not quantity.span.is_single or cursor.word("ceiling") is None:
+        return None
+    cursor.sign(".")
+    every = read_period(cursor)
+    if every is None:
+        return None
+    per = _single(every.rate, quantity.span)
+    return Limit(bound="ceiling", span=quantity.span, counts_times=False, unit=quantity.unit, per=per)
 
 
 def _end_after(cursor: Cursor, kind: str) -> int | None:
@@ -105,15 +123,53 @@ def _single(rate: Span, count: Span) -> Fraction:
 
 def read_total(cursor: Cursor) -> Total | Neutral | None:
     """`total 4 per day`, `= 4/day`, `4 capsules total daily`, `(4 total)`; a total in milligrams is a strength."""
+    place = cursor.place
+    bracketed = _bracketed_total(cursor)
+    if bracketed is not None:
+        return bracketed
+    cursor.place = place
     leads = bool(cursor.sign("=") or cursor.word("total"))
     quantity = read_counted(cursor)
     if quantity is None or not (leads or cursor.word("total_tail")):
         return None
+    return _total(cursor, quantity)
+
+
+def _bracketed_total(cursor: Cursor) -> Total | Neutral | None:
+    """`(4 per day)`, `(= 4 caps daily total)`, behind the doses that it adds up."""
+    if cursor.sign("(") is None:
+        return None
+    cursor.sign("=~")
+    cursor.word("total")
+    quantity = read_counted(cursor)
+    if quantity is None or not quantity.span.is_single:
+        return None
+    cursor.word("total_tail")
+    total = _total(cursor, quantity)
+    cursor.word("total_tail")
+    if total is None or cursor.sign(")") is None:
+        return None
+    return None if isinstance(total, Total) and not total.is_of_a_day else total
+
+
+def _total(cursor: Cursor, quantity: Quantity) -> Total | Neutral | None:
     every = cursor.attempt(read_period)
     if is_strength(quantity.unit):
         return Neutral() if every else None
     per = _single(every.rate, ONE) if every else ONE.low
     return Total(span=quantity.span, unit=quantity.unit, per=per, is_of_a_day=every is not None)
+
+
+def read_doses_of(cursor: Cursor) -> Facts | None:
+    """`3 doses of 2 capsules per day`."""
+    doses = read_whole(cursor)
+    if doses is None or cursor.word("dose_word") is None or cursor.word("of") is None:
+        return None
+    quantity = read_quantity(cursor)
+    every = cursor.attempt(read_period)
+    if not isinstance(quantity, Quantity) or every is None or every.is_counted:
+        return None
+    return quantity, EachDose(), Times(rate=every.rate.times(doses), period=every.period, note=every.note)
 
 
 def read_divided_day(cursor: Cursor) -> Facts | None:

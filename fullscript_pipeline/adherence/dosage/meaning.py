@@ -13,6 +13,7 @@ from fullscript_pipeline.adherence.dosage.facts import (
     ONE,
     Audience,
     Divided,
+    EachDose,
     Fact,
     Joint,
     Length,
@@ -34,6 +35,8 @@ from fullscript_pipeline.adherence.dosage.sums import Summed, sum_of_parts
 
 # A bare count above this is no number of times: "1 capsule", "30 daily".
 _MOST_TIMES_A_DAY = 6
+# Every three hours; what is taken more often until it helps is for some hours only.
+_MOST_TIMES_TO_AN_END = 8
 _RATES = (Times, Repeats, Parts, Meals, Pattern, Quantity)
 
 
@@ -52,7 +55,12 @@ def combine(facts: Sequence[Fact]) -> Rate:
     summed = sum_of_parts(main)
     if summed is not None:
         _refuse_days_of_a_part(facts)
+    _refuse_hours_to_an_end(facts)
     quantity, others = _the_quantity(summed, main)
+    _refuse_doses_of_a_day(quantity, facts)
+    if quantity is None and any(total.is_of_a_day for total in totals):
+        # "A total of 3 a day with meals": what is named only says when.
+        others = [fact for fact in others if not isinstance(fact, (Parts, Meals))]
     schedule = read_schedule(others, quantity.span if quantity else None, summed, is_per_day=is_per_day)
     rate = _rate(quantity, schedule, limits=limits, totals=totals, sides=_sides(others))
     for total in totals:
@@ -89,6 +97,21 @@ def _refuse_unnamed_counts(facts: Sequence[Fact]) -> None:
         is_bare = isinstance(fact, Quantity) and fact.unit is None
         if is_bare and after and _is_bare(after[0]) and isinstance(facts[place + 1], Neutral):
             raise UnreadableError("what is counted is not said")
+
+
+def _refuse_hours_to_an_end(facts: Sequence[Fact]) -> None:
+    """ "Every hour until it is better" is no day's dose."""
+    ends = any(isinstance(fact, Length) and fact.kind == "unparsable" for fact in facts)
+    if ends and any(isinstance(fact, Times) and fact.rate.high > _MOST_TIMES_TO_AN_END for fact in facts):
+        raise UnreadableError("it ends at an event, not on a date")
+
+
+def _refuse_doses_of_a_day(quantity: Quantity | None, facts: Sequence[Fact]) -> None:
+    """ "2 capsules, 2 doses a day" may be two in all; one capsule cannot be divided."""
+    counts_doses = any(isinstance(fact, Times) and fact.counts_doses for fact in facts)
+    is_clear = any(isinstance(fact, EachDose) for fact in facts) or (quantity is not None and quantity.span == ONE)
+    if counts_doses and not is_clear:
+        raise UnreadableError("whether the amount is for the day or for each time is not said")
 
 
 def _refuse_limits_before_amounts(facts: Sequence[Fact]) -> None:

@@ -55,7 +55,8 @@ def _mornings(cursor: Cursor) -> str | None:
 
 def _out_of(period: str) -> "Callable[[Cursor], tuple[str, Span] | None]":
     def read(cursor: Cursor) -> tuple[str, Span] | None:
-        number = read_whole(cursor) if cursor.word("out_of") else None
+        is_of = cursor.word("out_of") or (cursor.sign("/") and cursor.token is not None and cursor.token.text == "7")
+        number = read_whole(cursor) if is_of else None
         if number is None:
             return None
         return cursor.word("period") or period, number

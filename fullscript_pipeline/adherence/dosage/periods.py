@@ -3,6 +3,7 @@
 What does not belong here: shares of the days (patterns.py), named times of the day (moments.py), how long (lengths.py).
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_ordinal, read_span, read_whole
@@ -53,6 +54,21 @@ def _simple_times(cursor: Cursor) -> Times | Repeats | None:
         cursor.place = place
         return Repeats(count=counted)
     return _times(counted, *period_facts)
+
+
+def read_repeated(cursor: Cursor) -> Times | None:
+    """`repeat twice daily`; how often in a longer time would repeat a course."""
+    times = read_times(cursor) if cursor.word("repeated") else None
+    return times if isinstance(times, Times) and times.period <= 1 else None
+
+
+def read_doses(cursor: Cursor) -> Times | None:
+    """`2 doses per day`, `3 prises par jour`."""
+    count = read_whole(cursor)
+    if count is None or cursor.word("dose_word") is None:
+        return None
+    every = _per(cursor)
+    return None if every is None else replace(_times(count, *every), counts_doses=True)
 
 
 def _glued(cursor: Cursor) -> Times | None:
@@ -122,7 +138,7 @@ def _alone(cursor: Cursor) -> tuple[str, Span] | None:
     if token is not None and token.text == "nightly":
         cursor.place += 1
         return "day", ONE
-    period = cursor.word("period") if before.text == "x" else None
+    period = cursor.word("period") if before.text in ("x", "fois") else None
     return (period, ONE) if period in ("day", "week", "month") else None
 
 

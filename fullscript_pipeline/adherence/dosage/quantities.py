@@ -4,19 +4,20 @@ What does not belong here: limits and totals (limits.py), how often (periods.py)
 (reader.py).
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Limit, Neutral, Quantity, Sites, Span, UnreadableError
-from fullscript_pipeline.adherence.dosage.tokens import Token
-from fullscript_pipeline.adherence.units import Unit, base_per_dose_unit, unit_named
+from fullscript_pipeline.adherence.dosage.unit_words import is_strength, is_weight_or_strength, read_unit
+from fullscript_pipeline.adherence.units import INITIALS, Unit, base_per_dose_unit, is_swallowed
 
 # Counts of these are whole and can be large: 1,000 drops are a thousand.
 _COUNTED_IN_THOUSANDS = {"drop"}
+# "iv" is into a vein.
+_ROMAN = {"i": 1, "ii": 2, "iii": 3}
+_MOST_OF_INITIAL = 6
 # "2 AM" is a count, "8 AM" an hour.
-_MOST_AT_AM = 4
-_STRENGTHS = ("milligram", "microgram")
+MOST_AT_AM = 4
 
 
 def read_quantity(cursor: Cursor) -> Quantity | Limit | None:
@@ -64,26 +65,73 @@ def read_counted(cursor: Cursor) -> Quantity | None:
         if unit is not None:
             return Quantity(span=ONE, unit=unit)
         cursor.place = place
+    if cursor.attempt(_another):
+        return Quantity(span=ONE)
     number = cursor.token.text if cursor.token else ""
     span = read_span(cursor, allow_grouped=True)
     if span is None:
-        return None
-    unit = read_unit(cursor)
+        return cursor.attempt(_roman_counted)
+    unit = read_unit(cursor) or _initial(cursor, span)
     if unit is not None:
         half = cursor.attempt(read_and_a_half)
         span = Span(low=span.low + half, high=span.high + half) if half and span.is_single else span
     is_grouped = "," in number and span.low >= 1000
     if is_grouped and (unit is None or unit.name not in _COUNTED_IN_THOUSANDS) and not is_strength(unit):
         return Quantity(span=span, unit=unit, grouped=number)
+    if unit is None and _is_hour(cursor, span):
+        return None
     if unit is None:
         _refuse_double_meaning(cursor, span)
     return Quantity(span=span, unit=unit)
 
 
+def _another(cursor: Cursor) -> str | None:
+    """`another`, behind the first that is counted."""
+    is_behind = any(token.kind == "number" for token in cursor.tokens[: cursor.place])
+    word = cursor.word("another_one") if is_behind else None
+    return word if word and read_unit(cursor) is None and read_span(cursor) is None else None
+
+
+def _roman_counted(cursor: Cursor) -> Quantity | None:
+    """`ii tabs`, `caps ii`, `tab i-ii`: a number only beside what is swallowed."""
+    unit = read_unit(cursor)
+    low = _roman(cursor)
+    high = _roman(cursor) if low is not None and (cursor.sign("-") or cursor.word("to")) else low
+    unit = unit or read_unit(cursor)
+    if low is None or high is None or high < low or unit is None or not is_swallowed(unit):
+        return None
+    return Quantity(span=Span(low=low, high=high), unit=unit)
+
+
+def _roman(cursor: Cursor) -> Fraction | None:
+    number = _ROMAN.get(cursor.token.text) if cursor.token else None
+    cursor.place += number is not None
+    return None if number is None else Fraction(number)
+
+
+def _initial(cursor: Cursor, span: Span) -> Unit | None:
+    """`2T`, `1 C`: what is counted begins with that letter; "30C" is a potency."""
+    token = cursor.token
+    if token is None or token.text not in INITIALS or span.high > _MOST_OF_INITIAL:
+        return None
+    cursor.place += 1
+    cursor.sign(".")
+    if cursor.token is not None and cursor.token.kind == "number" and cursor.token.is_tight:
+        # "1 T3": the name of something.
+        raise UnreadableError("what is counted is not said")
+    return Unit(name=token.text, kind="initial", base=None, factor=Fraction(1))
+
+
+def _is_hour(cursor: Cursor, span: Span) -> bool:
+    """`8am`, in one word: so many are not taken in the morning. moments.py reads it."""
+    token = cursor.token
+    return span.high > MOST_AT_AM and token is not None and token.is_tight and token.text in ("am", "pm")
+
+
 def _refuse_double_meaning(cursor: Cursor, span: Span) -> None:
     """`2 weekly` is twice a week or every two weeks, `8 am` an hour or a count."""
     place = cursor.place
-    if span.high > _MOST_AT_AM and cursor.word("am_pm"):
+    if span.high > MOST_AT_AM and cursor.word("am_pm"):
         raise UnreadableError("whether a number is an hour or a count is not said")
     if span != ONE and cursor.word("adverb") in ("week", "fortnight", "month", "year"):
         raise UnreadableError("the frequency has two meanings (twice in a period, or every two)")
@@ -105,11 +153,14 @@ def _pieces_of_strength(cursor: Cursor) -> Quantity | None:
     span = read_span(cursor) or (cursor.word("article") and ONE)
     if not isinstance(span, Span) or first is None:
         return None
-    # "2 500 mg" may be 2,500: the count stands apart in words or by an x.
-    if cursor.word("x") is None and first.kind != "word":
+    # "2 500 mg" may be 2,500: the count stands apart in words, by an x or by a bracket.
+    has_bracket = cursor.sign("(") is not None
+    if not has_bracket and cursor.word("x") is None and first.kind != "word":
         return None
     strength = read_span(cursor, allow_grouped=True)
-    if strength is None or not _is_weight_or_strength(read_unit(cursor)):
+    if strength is None or not is_weight_or_strength(read_unit(cursor)):
+        return None
+    if has_bracket and cursor.sign(")") is None:
         return None
     unit = read_unit(cursor)
     return Quantity(span=span, unit=unit) if unit is not None and unit.kind == "form" else None
@@ -124,60 +175,13 @@ def _to_another(cursor: Cursor, first: Quantity) -> Quantity | None:
         return None
     unit = read_unit(cursor)
     if unit is not None and unit != first.unit:
+        if unit.kind in ("volume", "ounce") and (cursor.word("of"), cursor.word("liquid"))[1]:
+            # "Add 2 scoops to 8 oz of water".
+            return None
         raise UnreadableError("two different units are given to choose from")
     if second.high < first.span.low or (unit is None and cursor.token is not None):
         return None
     return Quantity(span=Span(low=first.span.low, high=second.high), unit=first.unit)
-
-
-def read_unit(cursor: Cursor) -> Unit | None:
-    """A unit with the adjectives before it and the substance after it: "heaping teaspoons of powder"."""
-    place = cursor.place
-    cursor.word("of")
-    unit = cursor.attempt(_plain_unit)
-    plain_end, cursor.place = cursor.place, place
-    described = cursor.attempt(_described_unit)
-    if described is not None and (unit is None or cursor.place > plain_end):
-        unit = described
-    else:
-        cursor.place = plain_end
-    if unit is None:
-        cursor.place = place
-        return None
-    cursor.word("adjective")
-    _skip_substance(cursor)
-    return unit
-
-
-def _skip_substance(cursor: Cursor) -> None:
-    """`of powder`, `of magnesium glycinate`: the longer of what it can be."""
-    start = cursor.place
-    cursor.word("substance", "nutrient")
-    end, cursor.place = cursor.place, start
-    if not (cursor.word("of") and cursor.word("nutrient")) or cursor.place < end:
-        cursor.place = end
-
-
-def read_unit_alone(cursor: Cursor) -> Unit | None:
-    """A unit without what it is of: in "1 cup of tea" the tea may be what something else is stirred into."""
-    cursor.word("adjective")
-    return cursor.attempt(_plain_unit)
-
-
-def _described_unit(cursor: Cursor) -> Unit | None:
-    cursor.word("of")
-    while cursor.word("adjective"):
-        unit = cursor.attempt(_plain_unit)
-        if unit is not None:
-            return cursor.attempt(_described_unit) or unit
-    return None
-
-
-def _plain_unit(cursor: Cursor) -> Unit | None:
-    if cursor.sign("%"):
-        return unit_named("%")
-    name = cursor.word("unit", "strength")
-    return None if name is None else unit_named(name)
 
 
 def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
@@ -188,11 +192,12 @@ def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
     if not is_bracket and not is_equal:
         cursor.sign(",") or cursor.word("of")
     else:
-        cursor.sign("=~")
+        cursor.word("nutrient")
+        cursor.sign("=~:")
         cursor.word("total", "approximately")
     span = read_span(cursor, allow_grouped=True)
     unit = read_unit(cursor) if span else None
-    if span is None or not (is_bracket or (own is not None and (is_equal or _is_weight_or_strength(unit)))):
+    if span is None or not (is_bracket or (own is not None and (is_equal or is_weight_or_strength(unit)))):
         return None
     _skip_nutrient(cursor, unit)
     _skip_per_piece(cursor)
@@ -203,7 +208,7 @@ def _aside(cursor: Cursor, own: Unit | None) -> Quantity | None:
 
 def _skip_nutrient(cursor: Cursor, unit: Unit | None) -> None:
     """What the strength is of: `800 mg EPA`, `200 mg of elemental magnesium`."""
-    if _is_weight_or_strength(unit):
+    if is_weight_or_strength(unit):
         cursor.word("nutrient")
 
 
@@ -252,24 +257,6 @@ def _beside(quantity: Quantity, aside: Quantity) -> Quantity:
     return quantity
 
 
-def is_strength(unit: Unit | None) -> bool:
-    return unit is not None and (unit.kind == "strength" or unit.name in _STRENGTHS)
-
-
-def _is_weight_or_strength(unit: Unit | None) -> bool:
-    return unit is not None and unit.kind in ("strength", "weight")
-
-
-def names_strength(tokens: Sequence[Token]) -> bool:
-    """Whether the text names a weight or a strength, wherever it is."""
-    cursor = Cursor(tokens)
-    for place in range(len(tokens)):
-        cursor.place = place
-        if _is_weight_or_strength(read_unit(cursor)):
-            return True
-    return False
-
-
 def read_sites(cursor: Cursor) -> Sites | None:
     """`in each nostril`, `per eye`: on both sides."""
     return Sites() if cursor.word("site") else None
@@ -279,8 +266,11 @@ def read_strength_aside(cursor: Cursor) -> Neutral | None:
     """A bracket that holds only a strength, away from the amount: "daily (500 mg)"."""
     if cursor.sign("(") is None:
         return None
+    cursor.word("nutrient")
     span = read_span(cursor, allow_grouped=True)
-    if span is None or not is_strength(read_unit(cursor)):
+    unit = read_unit(cursor) if span else None
+    if not is_strength(unit):
         return None
+    _skip_nutrient(cursor, unit)
     _skip_per_piece(cursor)
     return Neutral() if cursor.sign(")") else None

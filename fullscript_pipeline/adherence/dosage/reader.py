@@ -18,15 +18,16 @@ from fullscript_pipeline.adherence.dosage.grammar import read_facts
 from fullscript_pipeline.adherence.dosage.information import Information, read_information
 from fullscript_pipeline.adherence.dosage.meaning import combine
 from fullscript_pipeline.adherence.dosage.need import is_as_needed
-from fullscript_pipeline.adherence.dosage.quantities import names_strength
 from fullscript_pipeline.adherence.dosage.result import Dosage, DurationKind
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
+from fullscript_pipeline.adherence.dosage.unit_words import names_strength
 from fullscript_pipeline.adherence.dosage.whole_fields import read_whole_field, rejoin_unit
 from fullscript_pipeline.adherence.units import (
     MOST_PIECES_AT_A_TIME,
     Unit,
     is_believable,
     is_doubtful_part,
+    is_initial_of,
     is_pill_for,
 )
 
@@ -172,11 +173,13 @@ def _refuse_short_course(rate: Rate, length: Length | None) -> None:
 def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | None:
     """The unit of the amount: its own word, else the format; both must agree when both name one."""
     named = rate.unit
-    if named is not None and format_unit is not None and is_pill_for(named, format_unit):
+    if named is not None and format_unit is not None and _stands_for(named, format_unit):
         named = format_unit
     unit = named or format_unit
     if unit is not None and not is_believable(unit, rate.high or rate.low or Fraction(0)):
         raise UnreadableError("so many a day are more likely a strength")
+    if unit is not None and unit.name == "c":
+        raise UnreadableError("what is counted is not said")
     if unit is not None and unit.kind == "strength":
         raise UnreadableError(f"{unit.name} is a strength, not a number of units")
     _refuse_doubtful_parts(unit, facts)
@@ -191,6 +194,11 @@ def _agreed_unit(rate: Rate, facts: Facts, format_unit: Unit | None) -> Unit | N
     if format_unit is not None and format_unit.kind != "unknown":
         raise UnreadableError(f"the amount is in {named.name}, the format is {format_unit.name}")
     return named
+
+
+def _stands_for(named: Unit, format_unit: Unit) -> bool:
+    """Whether a pill or a letter is written for the format."""
+    return is_pill_for(named, format_unit) or is_initial_of(named, format_unit)
 
 
 def _refuse_doubtful_parts(unit: Unit | None, facts: Facts) -> None:
@@ -269,7 +277,8 @@ def _dosage(rate: Rate, unit: Unit | None, length: Length | None, facts: Facts, 
         units_per_day_max=rate.high,
         duration_days=days,
         duration_kind=kind,
-        unit=unit.name if unit else None,
+        # A T is a tablet or a tablespoon.
+        unit=unit.name if unit and unit.kind != "initial" else None,
         reason=problem,
         assumptions=tuple(dict.fromkeys(notes)),
         problem=problem,

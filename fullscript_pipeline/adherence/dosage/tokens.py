@@ -19,7 +19,22 @@ _SPELLINGS = (
 )
 # Invisible characters and accents that stand alone, spaces and control characters.
 _BY_CATEGORY = {"Cf": "", "Mn": "", "Zs": " ", "Cc": " "}
-_SHORTENED = {"w/o ": "without ", "w/": "with ", "c/": "with "}
+_NO_LETTER = r"(?<![^\W_])(?<!/)"
+# Short spellings (the group, if there is one) and what they stand for. "x 10/7" is 10 days; up to 7 of 7 it may be the
+# days of a week.
+_SHORTENED = (
+    (re.compile(rf"{_NO_LETTER}w/o +"), "without "),
+    (re.compile(rf"{_NO_LETTER}[wc]/"), "with "),
+    (re.compile(rf"{_NO_LETTER}ds +(?=[^\W_])"), "dans "),
+    (re.compile(rf"{_NO_LETTER}av\.? +(?=[^\W\d_])"), "avant "),
+    (re.compile(rf"{_NO_LETTER}ap\.? +(?=[^\W\d_])"), "apres "),
+    (re.compile(rf"{_NO_LETTER}vit\.? *(?=(?:[acde]|d3|d2|b\d\d?|k2?)(?![^\W_]))"), "vitamin "),
+    (re.compile(rf"{_NO_LETTER}chq\.? +"), "chaque "),
+    (re.compile(r"\(\d{1,3}(?P<short> +)\d{3} *(?:iu|ui|mg|mcg|units)\b"), ""),
+    (re.compile(r"(?<![^\W_])(?:x|for) *(?:[89]|[1-9]\d)(?P<short>/7)(?![\d/.,])"), " days"),
+    (re.compile(r"(?<![\d/.,])[1-9]\d?(?P<short>/52)(?![\d/.,])"), " weeks"),
+    (re.compile(r"(?<![^\W_])(?:x|for) *[1-9]\d?(?P<short>/12)(?![\d/.,])"), " months"),
+)
 # Compatibility characters that only look different; superscripts and circled digits mean something else.
 _SAME = {"<wide>", "<narrow>", "<noBreak>", "<compat>", "<square>", "<small>"}
 _ENTITY_OR_TAG = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});|</?[a-zA-Z][a-zA-Z0-9 /]{0,12}>")
@@ -84,11 +99,11 @@ def _fold(text: str) -> tuple[str, list[int]]:
         flat.append(folded)
         places += [place] * len(folded)
     joined = "".join(flat)
-    for short, word in _SHORTENED.items():
-        for match in reversed(list(re.finditer(rf"(?<![^\W_])(?<!/){re.escape(short)}", joined))):
-            at = match.start()
-            joined = joined[:at] + word + joined[match.end() :]
-            places[at : match.end()] = [places[at]] * len(word)
+    for short, word in _SHORTENED:
+        for match in reversed(list(short.finditer(joined))):
+            at, end = match.span("short" if short.groups else 0)
+            joined = joined[:at] + word + joined[end:]
+            places[at:end] = [places[at]] * len(word)
     return joined, places
 
 

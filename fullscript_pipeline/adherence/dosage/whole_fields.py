@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from fullscript_pipeline.adherence.dosage.cursor import Cursor, read_span
 from fullscript_pipeline.adherence.dosage.facts import ONE, Facts, Length, Times
-from fullscript_pipeline.adherence.dosage.lengths import read_length
+from fullscript_pipeline.adherence.dosage.lengths import read_length, read_review
 from fullscript_pipeline.adherence.dosage.lexicon import lexicon
 from fullscript_pipeline.adherence.dosage.tokens import Token, tokenize
 
@@ -50,6 +50,8 @@ def _supply(tokens: Sequence[Token]) -> Facts | None:
     if cursor.word("container") is None:
         return None
     cursor.word("supply")
+    cursor.sign(",;-.")
+    cursor.attempt(read_review)
     return (Length(kind="unparsable", reason="it is a supply, not a length"),) if cursor.token is None else None
 
 
@@ -69,8 +71,9 @@ def rejoin_unit(amount: str, frequency: str) -> tuple[str, str] | None:
 
     The cut may be a semicolon: a whole sig is one field.
     """
-    if not frequency.strip():
+    if not tokenize(frequency):
         amount, _, frequency = amount.partition(";")
+    amount = amount.rstrip(" .")
     number, words = Cursor(tokenize(amount)), tokenize(frequency)
     unit = lexicon().match("unit", words, 0)
     if unit is None or read_span(number) is None or number.token is not None:
