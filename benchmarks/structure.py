@@ -19,9 +19,9 @@ from fullscript_pipeline_tests.helpers.source_figures import Source  # noqa: E40
 from fullscript_pipeline_tests.helpers.traced_paths import WAYS, traced_clinic  # noqa: E402
 
 RETURNS = {
-    "one order, from the HTTP answer to its row": 114,
-    "one webhook, to the page": 311,
-    "one price, to the digest": 226,
+    "one order, from the HTTP answer to its row": 113,
+    "one webhook, to the page": 316,
+    "one price, to the digest": 232,
 }
 
 

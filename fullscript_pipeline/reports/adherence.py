@@ -77,4 +77,5 @@ def _remove_stale(store: ReportStore, key: str, written: list[Path], patient_ids
         store.remove_stale_pages(store.path_for_patient(key, "any").parent, written)
         return
     current = set(written)
-    store.remove({store.path_for_patient(key, ident) for ident in patient_ids} - current)
+    if gone := {store.path_for_patient(key, ident) for ident in patient_ids} - current:
+        store.remove(gone)

@@ -155,6 +155,6 @@ def _write_pages(store: ReportStore, digest: Digest, frame: DigestFrame, path: P
         store.write(path.with_name(name), html)
         written.add(name)
     further = f"{digest.to_day.isoformat()}-"
-    store.remove(
-        stale for stale in store.in_folder(path.parent) if stale.name.startswith(further) and stale.name not in written
-    )
+    existing = store.in_folder(path.parent)
+    if stale := [page for page in existing if page.name.startswith(further) and page.name not in written]:
+        store.remove(stale)

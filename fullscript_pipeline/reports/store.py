@@ -184,7 +184,8 @@ class ReportStore:
         """Delete the `.html` files of `folder` that are not in `current`. Returns the number deleted."""
         names = {path.name for path in current if path.parent == folder}
         stale = [path for path in self.in_folder(folder) if path.name not in names]
-        self.remove(stale)
+        if stale:
+            self.remove(stale)
         return len(stale)
 
     def count_pages(self, clinic_key: str) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from fullscript_pipeline.maintenance import open_report_store
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.ui_access import CATALOG, REFERENCE
 
@@ -22,9 +22,10 @@ def page_links(settings: Settings, **pages: Path) -> dict[str, dg.MetadataValue]
 
     That is below FULLSCRIPT_REPORTS_BASE_URL; without it, the UI serves the pages of the catalog, and no clinic's.
     """
-    store = open_report_store(settings)
+    files = open_files(settings, "reports")
     links: dict[str, dg.MetadataValue] = {
-        name: dg.MetadataValue.path(store.address(path)) for name, path in pages.items()
+        name: dg.MetadataValue.path(files.address(path.relative_to(settings.reports_dir).as_posix()))
+        for name, path in pages.items()
     }
     for name, path in pages.items():
         if address := _address(settings, path):
