@@ -59,6 +59,7 @@ def purge_everywhere(
     Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
     long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
     """
+    _require_no_former_pages(settings)
     _remove_leftovers(settings, store)
     subject = Subject(clinic_id=clinic.clinic_id, patient_id=patient_id)
     with warehouse.read() as con:
@@ -85,6 +86,18 @@ def purge_everywhere(
         backups=tuple(known_backups(settings, store)),
         exports=tuple(external_exports(settings, store)),
         failed_copies=tuple(_republish_copies(settings, warehouse, copies)),
+    )
+
+
+def _require_no_former_pages(settings: Settings) -> None:
+    """Raises ConfigurationError where pages of before FULLSCRIPT_FILES_URL was set are left, which hold everybody."""
+    former, present = settings.data_dir / "reports", open_files(settings, "reports").address("")
+    is_present = settings.bucket_url is None and former.resolve() == settings.reports_dir.resolve()
+    if is_present or not any((former / name).exists() for name in ("clinics", "kept")):
+        return
+    raise ConfigurationError(
+        f"Pages that were written before FULLSCRIPT_FILES_URL was set are still in {former}, where nothing is erased "
+        f"(pages are in {present} now): copy what you keep, delete that folder, then run the command again."
     )
 
 

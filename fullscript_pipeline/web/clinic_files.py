@@ -9,7 +9,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fullscript_pipeline.errors import Busy
@@ -165,7 +165,13 @@ class AllClinicFiles:
 def _served(pages: Files, folder: str, path: str) -> PurePosixPath | None:
     """The name of the file of this path below the folder, if it is one that is served."""
     name = f"{folder}/{path}"
-    return PurePosixPath(name) if _SERVED.fullmatch(path) and pages.exists(name) else None
+    if not _SERVED.fullmatch(path) or not pages.exists(name):
+        return None
+    # A link among the files of this machine may lead out of the folder.
+    is_below = not pages.is_local or Path(pages.address(name)).resolve().is_relative_to(
+        Path(pages.address(folder)).resolve()
+    )
+    return PurePosixPath(name) if is_below else None
 
 
 def fold(text: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.atomic_files import folder_aside
-from fullscript_pipeline.errors import Busy, UsageError
+from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.extraction.engine.landing_lock import claim_landing_file, release_lock
 from fullscript_pipeline.health.purged import check_purged, stored_purged_patients
 from fullscript_pipeline.maintenance.copies_elsewhere import external_exports, known_backups
@@ -99,6 +99,16 @@ def test_a_purge_never_succeeds_over_a_file_that_it_cannot_read(filled: Filled) 
         )
     finally:
         damaged.write_bytes(whole)
+
+
+def test_a_purge_refuses_while_pages_of_a_former_place_are_left(filled: Filled, tmp_path: Path) -> None:
+    moved = filled.settings.model_copy(update={"files_url": f"file://{tmp_path}/elsewhere"})
+    former = filled.settings.data_dir / "reports" / "clinics"
+    former.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(ConfigurationError, match=r"still in .*/reports.*pages are in .*/elsewhere/reports now"):
+        purge_everywhere(moved, filled.warehouse, filled.store, filled.clinic, filled.patient)
+    if filled.bucket:
+        former.rmdir()
 
 
 def test_a_purge_reaches_half_a_backup_and_waits_for_a_whole_one(filled: Filled, tmp_path: Path) -> None:

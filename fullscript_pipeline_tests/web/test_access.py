@@ -1,5 +1,7 @@
 """Who sees whom: a clinic only itself, a user only whom Fullscript lists to them; refusals are recorded."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -52,6 +54,19 @@ def test_nothing_but_pages_is_served(portal: RunningPortal, path: str) -> None:
     client = portal.sign_in(CLINIC)
     assert client.get(f"/clinics/{CLINIC}/{path}").status_code in {404, 303}
     assert client.get(f"/catalog/us/{path}").status_code in {404, 303}
+
+
+def test_a_link_out_of_the_folder_is_not_served(portal: RunningPortal, tmp_path: Path) -> None:
+    (outside := tmp_path / "secret.html").write_text("<body>not for the portal")
+    folder = portal.reports / "catalog" / "us"
+    folder.mkdir(parents=True, exist_ok=True)
+    (link := folder / "linked.html").symlink_to(outside)
+    (plain := folder / "plain.html").write_text("<body>a page")
+    client = portal.sign_in("maple-street")
+    assert client.get("/catalog/us/plain.html").status_code == 200
+    assert client.get("/catalog/us/linked.html").status_code == 404
+    link.unlink()
+    plain.unlink()
 
 
 def test_the_whole_clinic_is_shown_where_the_operator_says_so(portal: RunningPortal) -> None:
