@@ -56,15 +56,14 @@ def purge_everywhere(
 ) -> Purged:
     """Removes the clinic, or one of its patients, and records it in ops.purges if there was anything to remove.
 
-    Raises Busy when a run is filling a landing file, a backup is being written, or somebody holds the warehouse for too
-    long, and LandingDamage when a landing file cannot be read as a whole; repeat it then.
+    Raises ConfigurationError where pages of a former place are left, Busy when a run fills a landing file, a backup is
+    being written or the warehouse is held too long, and LandingDamage for a damaged landing file; repeat it then.
     """
-    _require_no_former_pages(settings)
     _remove_leftovers(settings, store)
     subject = Subject(clinic_id=clinic.clinic_id, patient_id=patient_id)
     with warehouse.read() as con:
         ids = ids_of(con, subject)
-    reports, copies = open_report_store(settings), options_of_copies(settings)
+    reports, copies = _open_pages(settings), options_of_copies(settings)
     files = _erase_files(settings, reports, clinic=clinic, patient_id=patient_id, ids=ids)
     with warehouse.write() as con:
         removed = files | _erase_rows(con, store, clinic, subject=subject, ids=ids)
@@ -89,12 +88,12 @@ def purge_everywhere(
     )
 
 
-def _require_no_former_pages(settings: Settings) -> None:
+def _open_pages(settings: Settings) -> ReportStore:
     """Raises ConfigurationError where pages of before FULLSCRIPT_FILES_URL was set are left, which hold everybody."""
     former, present = settings.data_dir / "reports", open_files(settings, "reports").address("")
     is_present = settings.bucket_url is None and former.resolve() == settings.reports_dir.resolve()
     if is_present or not any((former / name).exists() for name in ("clinics", "kept")):
-        return
+        return open_report_store(settings)
     raise ConfigurationError(
         f"Pages that were written before FULLSCRIPT_FILES_URL was set are still in {former}, where nothing is erased "
         f"(pages are in {present} now): copy what you keep, delete that folder, then run the command again."
