@@ -4,8 +4,8 @@ python benchmarks/portal.py [--seconds 300] [--demo DATA_DIR]
 
 It makes a demo, or takes the data directory of a finished one. It runs `ui` (sandbox, daemon, portal), signs in users
 of each clinic, sends 50 requests a second of the printed mix by its own clock (a slow answer delays no other), and
-starts one pull after the other. What does not belong here: a judgement; the aim is p95 <= 150 ms and no error on two
-quiet processors.
+starts one pull after the other, with the low priority that docs/operations.md advises. What does not belong here: a
+judgement; the aim is p95 <= 150 ms and no error on two quiet processors.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' helpers are not installed
 
+from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND
 from fullscript_pipeline_tests.helpers.free_ports import free_port
 
 PER_SECOND = 50
@@ -166,7 +167,7 @@ async def answers(url: str) -> None:
 async def pull_again_and_again(environment: dict[str, str], pulls: list[int]) -> None:
     while True:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, "pull", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            *IN_BACKGROUND, *COMMAND, "pull", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             pulls.append(await process.wait())

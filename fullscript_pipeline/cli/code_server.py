@@ -1,4 +1,4 @@
-"""The process that has imported the definitions, for the web server and the daemon of `ui`.
+"""The process that has imported the definitions, for the web server and the daemon of `ui`; runs start from it.
 
 Left to themselves, each of the two starts one, and the daemon a new one every minute, which costs more than everything
 else that an idle UI does. Its socket lies in a folder that only this user can enter: a port would answer anybody here.
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from fullscript_pipeline.cli.subprocesses import run_child
+from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND, run_child
 from fullscript_pipeline.errors import ServiceUnavailable
 from fullscript_pipeline.settings import Settings
 
@@ -43,8 +43,8 @@ def code_server(settings: Settings, log_format: str, environment: dict[str, str]
         # JSON is YAML.
         location = {"grpc_server": {"socket": str(address), "location_name": LOCATION}}
         workspace.write_text(json.dumps({"load_from": [location]}))
-        command = [sys.executable, "-m", "dagster", "api", "grpc", "--lazy-load-user-code", "--socket", str(address)]
-        command += ["--module-name", _MODULE, "--location-name", LOCATION]
+        command = [*IN_BACKGROUND, sys.executable, "-m", "dagster", "api", "grpc", "--lazy-load-user-code"]
+        command += ["--socket", str(address), "--module-name", _MODULE, "--location-name", LOCATION]
         # It says that it starts before it has read the settings.
         command += ["--log-level", "warning", "--log-format", log_format]
         with run_child(command, environment, cwd=settings.dagster_home) as process:

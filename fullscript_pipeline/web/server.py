@@ -19,6 +19,8 @@ from fullscript_pipeline.web.portal import Portal
 
 _STOP_SECONDS = 3
 _SWEEP_SECONDS = 60.0
+# Longer than proxies hold an idle connection (nginx: 60 s): one closed by us just as it is used is a failed request.
+_KEEP_ALIVE_SECONDS = 75
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,7 @@ def server_options(app: ASGIApp, port: int = 0, proxies: Sequence[str] = ("127.0
         forwarded_allow_ips=list(proxies),
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 

@@ -123,6 +123,11 @@ def test_only_a_proxy_of_ours_says_whose_request_it_is(sender: str, refused: int
     assert asyncio.run(send()).count(429) == refused
 
 
+def test_an_idle_connection_stays_open_longer_than_proxies_keep_it() -> None:
+    """Closed by us in the moment in which nginx (60 s) uses it again, it would be a failed request."""
+    assert server_options(_nothing).timeout_keep_alive > 60
+
+
 @pytest.mark.parametrize("proxies", ["0.0.0.0/0", "proxy.example", "10.0.0.1/8"])
 def test_a_proxy_is_an_address(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
     monkeypatch.setenv("FULLSCRIPT_WEB_PROXIES", proxies)
