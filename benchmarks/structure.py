@@ -20,8 +20,8 @@ from fullscript_pipeline_tests.helpers.traced_paths import WAYS, traced_clinic  
 
 RETURNS = {
     "one order, from the HTTP answer to its row": 113,
-    "one webhook, to the page": 316,
-    "one price, to the digest": 232,
+    "one webhook, to the page": 314,
+    "one price, to the digest": 231,
 }
 
 

@@ -13,7 +13,6 @@ import duckdb
 
 from fullscript_pipeline.catalog import Digest, baseline_day, digest_between, last_observed
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.brands import brand_ids, write_brand_pages
 from fullscript_pipeline.reports.catalog_index import write_catalog_index, write_day_list
 from fullscript_pipeline.reports.digest_files import write_digest_files, write_watched_files
@@ -82,7 +81,7 @@ def _catalog_day(digest: Digest, rendered_at: datetime, time_zone: ZoneInfo, lan
         since=digest.from_day,
         day=digest.to_day,
         time_zone=time_zone,
-        rendered_text=formatting.zoned(language, rendered_at, time_zone),
+        rendered_text=language.moment_with_zone(rendered_at, time_zone),
         language=language,
     )
 

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.catalog import Digest, Entry, Section
 from fullscript_pipeline.regions import REGIONS
-from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.catalog_words import (
     coverage_words,
     heading_words,
@@ -170,7 +169,7 @@ def _render(digest: Digest, frame: DigestFrame, listed: Sequence[_Listed], name:
         held_words=held_words,
         currency=REGIONS[digest.region].currency,
         lines=LINES_SUFFIX,
-        rendered_text=formatting.zoned(frame.language, frame.rendered_at, frame.time_zone),
+        rendered_text=frame.language.moment_with_zone(frame.rendered_at, frame.time_zone),
         own_style=label_cells(frame.language) + _filter_style(keys, len(brands), len(words)),
         script=filter_script(),
     )

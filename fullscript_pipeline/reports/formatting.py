@@ -4,10 +4,9 @@ What does not belong here: the words for a status (status_texts.py), names of un
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 
@@ -43,11 +42,6 @@ def days_between(language: PageLanguage, low: Fraction, high: Fraction) -> str:
     """`90 days`, `90 to 180 days`."""
     number = between(language, language.number(low), language.number(high))
     return language.ngettext("%(num)s day", "%(num)s days", float(high), num=number)
-
-
-def zoned(language: PageLanguage, instant: datetime, zone: ZoneInfo) -> str:
-    """`22 Nov 2026, 14:05 America/Toronto`: absolute, with its time zone."""
-    return f"{language.moment(instant, zone)} {zone.key}"
 
 
 @lru_cache(maxsize=5_000)

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fullscript_pipeline.reports import formatting
 from fullscript_pipeline.reports.language import page_language
 from fullscript_pipeline.reports.store import ReportStore, file_id
 from fullscript_pipeline.reports.templating import render
@@ -34,7 +33,7 @@ def write_index(
     html = render(
         "index.html.j2",
         words,
-        rendered_text=formatting.zoned(words, rendered_at, time_zone),
+        rendered_text=words.moment_with_zone(rendered_at, time_zone),
         clinics=[(f"clinics/{key}/index.html", names.get(key, key)) for key in store.clinic_keys()],
         past=past,
         earlier=store.earlier_days(),

@@ -114,6 +114,10 @@ class PageLanguage:
         local = instant.astimezone(zone)
         return f"{self.day(local.date())}, {self.time(local)}"
 
+    def moment_with_zone(self, instant: datetime, zone: ZoneInfo) -> str:
+        """`22 Nov 2026, 14:05 America/Toronto`."""
+        return f"{self.moment(instant, zone)} {zone.key}"
+
     def number(self, amount: float | Fraction) -> str:
         """At most two decimals: `1,200.5`, `1 200,5`."""
         return _format_number(self.code, float(amount))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from fullscript_pipeline.errors import UsageError
-from fullscript_pipeline.reports import formatting, page_queries
+from fullscript_pipeline.reports import page_queries
 from fullscript_pipeline.reports.language import (
     ENGLISH,
     PageLanguage,
@@ -188,7 +188,7 @@ class PageContext:
         return self._zoned(self.rendered_at)
 
     def _zoned(self, instant: datetime) -> str:
-        return formatting.zoned(self.language, instant, self.zone)
+        return self.language.moment_with_zone(instant, self.zone)
 
     def _counts(self, rows: Mapping[str, int], tables: Iterable[str]) -> str:
         """`12 patients and 1 order`; an empty text if there are none."""

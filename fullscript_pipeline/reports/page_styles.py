@@ -1,14 +1,19 @@
 """The style of each kind of page: the sheet of all pages, the further ones that its template uses, and its policy.
 
-A page carries only rules that it can use, because many are written. What does not belong here: the style that one page
-has of its own (`sheet_headers`, `digest_page`).
+A page carries only rules that it can use, because many are written. One style is that of a single page: it prints whose
+page this is, and "2 of 4", on every sheet, since margin boxes of `@page` take their words from a style sheet only. What
+does not belong here: the rules themselves (templates/), the style that a digest has of its own (`digest_page`).
 """
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
+from fullscript_pipeline.reports.formatting import clean, shorten
+from fullscript_pipeline.reports.language import PageLanguage
 from fullscript_pipeline.reports.status_texts import ON_DARK, VERDICTS
 
 # Files of templates/, beside style.css. `verdicts` also has a rule per verdict with its colour and icon.
@@ -25,6 +30,8 @@ _SHEETS = {
     "product.html.j2": ("cards", "charts", "changes"),
     "index.html.j2": (),
 }
+_LONGEST_PRINTED = 60
+_SPECIAL = re.compile("[^0-9A-Za-z]")
 
 
 @cache
@@ -48,6 +55,21 @@ def policy_of(template: str, script: str | None = None) -> str:
 def allow_style(policy: str, own_style: str) -> str:
     """The policy with one more style."""
     return policy.replace("style-src ", f"style-src '{_digest(own_style)}' ") if own_style else policy
+
+
+def printed_header(parts: Sequence[str], language: PageLanguage) -> str:
+    """The style that prints these words (clinic, patient, birth date) atop each sheet, and its number at the foot."""
+    whose = _css_text(" · ".join(shorten(part, _LONGEST_PRINTED) for part in parts))
+    before, _, after = language.gettext("%(page)s of %(pages)s", page="\0", pages="\1").partition("\0")
+    middle, _, end = after.partition("\1")
+    number = f"{_css_text(before)}counter(page){_css_text(middle)}counter(pages){_css_text(end)}"
+    return f"@page{{@top-left{{content:{whose}}}@bottom-right{{content:{number}}}}}"
+
+
+def _css_text(text: str) -> str:
+    """A CSS string: every character but letters and digits of ASCII is escaped, so that no name ends it."""
+    escaped = _SPECIAL.sub(lambda found: f"\\{ord(found[0]):x} ", clean(text))
+    return f'"{escaped}"'
 
 
 @cache

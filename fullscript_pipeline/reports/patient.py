@@ -17,8 +17,8 @@ from fullscript_pipeline.reports.lab_states import lab_lines
 from fullscript_pipeline.reports.language import PageLanguage, translatable
 from fullscript_pipeline.reports.page_context import PageContext
 from fullscript_pipeline.reports.page_queries import PagePatient, PatientFile, PlanRow, TimelineRow
+from fullscript_pipeline.reports.page_styles import printed_header
 from fullscript_pipeline.reports.product_lines import Cell, Product, Window
-from fullscript_pipeline.reports.sheet_headers import sheet_style
 from fullscript_pipeline.reports.status_texts import Verdict
 from fullscript_pipeline.reports.templating import render
 
@@ -79,7 +79,7 @@ def _page(file: PatientFile, context: PageContext, detail: Detail) -> str:
     drawn = [product.row for product in products if file.timeline.get(product.row.key)]
     name = file.patient.name or language.gettext("Unnamed patient")
     clinic = context.clinic.name or context.clinic.clinic_key
-    sheets = sheet_style([clinic, name, *_birth(file.patient, language)], language)
+    sheets = printed_header([clinic, name, *_birth(file.patient, language)], language)
     usual = product_lines.usual_window(products)
     in_lanes = {row.key for row in drawn[:MOST_LANES]}
     return render(

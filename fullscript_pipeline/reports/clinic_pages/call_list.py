@@ -7,13 +7,14 @@ not belong here: the words (`next_steps`), what a page shows of it (`list_pages`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import duckdb
 
-from fullscript_pipeline.reports.clinic_pages.clinic_queries import load_former_list
 from fullscript_pipeline.reports.clinic_pages.next_steps import days_text, next_step, step_without_stock
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
 from fullscript_pipeline.reports.page_context import PageContext
+from fullscript_pipeline.reports.row_reading import read_rows
 from fullscript_pipeline.reports.status_texts import Verdict
 
 # The verdicts of the call list: as the mart and as the pages name them.
@@ -26,6 +27,13 @@ class PatientSnooze:
 
     until: date
     note: str | None
+
+
+class _FormerList(NamedTuple):
+    """Who was on the call list at the end of a day; `known_since`: None where no day was recorded."""
+
+    patient_ids: list[str]
+    known_since: date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +93,7 @@ def build_call_list(
 ) -> CallList:
     """The list as of the context's day; `snoozes`: by patient."""
     monday = last_monday(context.as_of)
-    former = load_former_list(con, context.clinic.clinic_id, monday, _LISTED)
-    is_known = former.known_since is not None and former.known_since <= monday
-    before = frozenset(former.patient_ids) if is_known else None
+    before = _listed_on(con, context.clinic.clinic_id, monday)
     found = [_entry(patient, context, snoozes, before) for patient in roster]
     entries = sorted((entry for entry in found if entry), key=lambda entry: (-entry.days, entry.patient.order))
     changes = None
@@ -101,6 +107,14 @@ def build_call_list(
         snoozed=[entry for entry in entries if entry.snooze],
         changes=changes,
     )
+
+
+def _listed_on(con: duckdb.DuckDBPyConnection, clinic_id: str, day: date) -> frozenset[str] | None:
+    """Ids of those who were on the list at the end of `day`; None where that day was not recorded."""
+    values = {"clinic": clinic_id, "day": day, "verdicts": list(_LISTED)}
+    former = read_rows(con, "clinic_list_on.sql", _FormerList, values)[0]
+    is_known = former.known_since is not None and former.known_since <= day
+    return frozenset(former.patient_ids) if is_known else None
 
 
 def last_monday(day: date) -> date:

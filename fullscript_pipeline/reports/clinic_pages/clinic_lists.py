@@ -14,7 +14,6 @@ from fullscript_pipeline.reports.clinic_pages.call_list import PatientSnooze, bu
 from fullscript_pipeline.reports.clinic_pages.call_list_workbook import call_list_workbook
 from fullscript_pipeline.reports.clinic_pages.catalog_news import load_catalog_news
 from fullscript_pipeline.reports.clinic_pages.clinic_labs import load_lab_lines
-from fullscript_pipeline.reports.clinic_pages.clinic_queries import load_trend
 from fullscript_pipeline.reports.clinic_pages.list_pages import (
     ListFrame,
     PatientSelection,
@@ -71,7 +70,6 @@ def _everybody(
     con: duckdb.DuckDBPyConnection, context: PageContext, snoozes: Mapping[str, PatientSnooze]
 ) -> PatientSelection:
     roster = load_roster(con, context)
-    months = load_trend(con, context.clinic.clinic_id, context.as_of)
     return PatientSelection(
         practitioner=None,
         stem="",
@@ -79,7 +77,7 @@ def _everybody(
         patients=roster,
         call_list=build_call_list(con, roster, context, snoozes),
         labs=load_lab_lines(con, roster, context),
-        trend=draw_trend(months, context.language),
+        trend=draw_trend(con, context),
         news=load_catalog_news(con, roster, context),
     )
 

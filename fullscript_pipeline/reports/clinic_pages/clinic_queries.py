@@ -1,10 +1,10 @@
-"""Reads the rows behind a clinic's lists: patients, products, the share by month, the list of last Monday.
+"""Reads the patients and products behind a clinic's lists; the SQL is in reports/sql/.
 
-The SQL is in reports/sql/. What does not belong here: words, layout, arithmetic, what patient pages read too
-(`page_queries`), and the catalog's rows (`catalog_news`).
+What does not belong here: words, layout, arithmetic, what patient pages read too (`page_queries`), and rows that only
+one part of a page needs: the former call list (`call_list`), the months (`trend_chart`), the catalog (`catalog_news`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
@@ -51,21 +51,6 @@ class ProductRow(NamedTuple):
     last_order_on: date | None
 
 
-class MonthShare(NamedTuple):
-    """How many of the measurable products were on track at the end of `day`, the last day of a month."""
-
-    day: date
-    products: int
-    on_track: int
-
-
-class FormerList(NamedTuple):
-    """Who was on the call list at the end of a day; `known_since`: None where no day was recorded."""
-
-    patient_ids: list[str]
-    known_since: date | None
-
-
 def load_clinic_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list[ClinicPatient]:
     """Everybody who is still in Fullscript, by id."""
     return read_rows(con, "clinic_patients.sql", ClinicPatient, {"clinic": clinic_id})
@@ -74,16 +59,3 @@ def load_clinic_patients(con: duckdb.DuckDBPyConnection, clinic_id: str) -> list
 def stream_products(con: duckdb.DuckDBPyConnection, clinic_id: str) -> Iterable[ProductRow]:
     """The products; those of a patient follow each other."""
     return stream_rows(con, "clinic_products.sql", ProductRow, {"clinic": clinic_id})
-
-
-def load_trend(con: duckdb.DuckDBPyConnection, clinic_id: str, as_of: date) -> list[MonthShare]:
-    """The months that have a measurable product, twelve at most, the oldest first."""
-    return read_rows(con, "clinic_trend.sql", MonthShare, {"clinic": clinic_id, "as_of": as_of})
-
-
-def load_former_list(
-    con: duckdb.DuckDBPyConnection, clinic_id: str, day: date, verdicts: Collection[str]
-) -> FormerList:
-    """Who had one of these verdicts at the end of `day`."""
-    values = {"clinic": clinic_id, "day": day, "verdicts": list(verdicts)}
-    return read_rows(con, "clinic_list_on.sql", FormerList, values)[0]

@@ -16,7 +16,7 @@ from fullscript_pipeline.reports.clinic_pages.next_steps import shortage_text
 from fullscript_pipeline.reports.clinic_pages.roster import JudgedProduct, RosterPatient
 from fullscript_pipeline.reports.field_words import change_words
 from fullscript_pipeline.reports.page_context import PageContext
-from fullscript_pipeline.reports.sheet_headers import sheet_style
+from fullscript_pipeline.reports.page_styles import printed_header
 from fullscript_pipeline.reports.templating import page_script, render
 
 # Rows of a further section on the first page; the workbook has all of them.
@@ -87,7 +87,7 @@ def render_call_list(selection: PatientSelection, frame: ListFrame) -> Iterator[
     """Pairs of file name and HTML: the call list, at least one page; the other sections are on the first."""
     entries, size = selection.call_list.entries, frame.context.policy.calls_per_page
     pages = max(1, -(-len(entries) // size))
-    sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("Call list"))
+    sheets = _printed_header(selection, frame.context, frame.context.language.gettext("Call list"))
     for page in range(1, pages + 1):
         html = render(
             "clinic.html.j2",
@@ -113,7 +113,7 @@ def render_directory(selection: PatientSelection, frame: ListFrame) -> Iterator[
     """Pairs of file name and HTML: everybody from A to Z, at least one page; the search is on the first."""
     patients, size = selection.patients, frame.context.policy.patients_per_page
     pages = max(1, -(-len(patients) // size))
-    sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("A to Z"))
+    sheets = _printed_header(selection, frame.context, frame.context.language.gettext("A to Z"))
     first_pages = _first_pages(patients, size)
     elsewhere = [
         (patient, selection.directory_page(place // size + 1))
@@ -143,7 +143,7 @@ def render_directory(selection: PatientSelection, frame: ListFrame) -> Iterator[
 def render_catalog_news(selection: PatientSelection, frame: ListFrame) -> Iterator[tuple[str, str]]:
     """One pair of file name and HTML: what the catalog means for the clinic's patients. None for a practitioner."""
     if selection.news is not None:
-        sheets = _sheet_style(selection, frame.context, frame.context.language.gettext("Catalog"))
+        sheets = _printed_header(selection, frame.context, frame.context.language.gettext("Catalog"))
         yield (
             CATALOG_PAGE,
             render(
@@ -164,11 +164,11 @@ def render_catalog_news(selection: PatientSelection, frame: ListFrame) -> Iterat
         )
 
 
-def _sheet_style(selection: PatientSelection, context: PageContext, title: str) -> str:
+def _printed_header(selection: PatientSelection, context: PageContext, title: str) -> str:
     """Which list it is, whose, and of which day, on every printed sheet."""
     clinic = context.clinic.name or context.clinic.clinic_key
     parts = [clinic, title, selection.practitioner, context.language.day(context.as_of)]
-    return sheet_style([part for part in parts if part], context.language)
+    return printed_header([part for part in parts if part], context.language)
 
 
 def _first_pages(patients: Sequence[RosterPatient], size: int) -> dict[str, int]:

@@ -1,21 +1,37 @@
 """Draws the share of products on track by month: inline SVG, a bar per month with its percent and its denominator.
 
-What does not belong here: counting (`clinic_queries`), any figure of a practitioner or a patient.
+What does not belong here: counting (reports/sql/clinic_trend.sql), any figure of a practitioner or a patient.
 """
 
-from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
 
+import duckdb
 from markupsafe import Markup, escape
 
 from fullscript_pipeline.reports import formatting
-from fullscript_pipeline.reports.clinic_pages.clinic_queries import MonthShare
 from fullscript_pipeline.reports.language import PageLanguage
+from fullscript_pipeline.reports.page_context import PageContext
+from fullscript_pipeline.reports.row_reading import read_rows
 
 WIDTH, STEP, BAR, TOP, HEIGHT = 720, 60, 40, 20, 90
 
 
-def draw_trend(months: Sequence[MonthShare], language: PageLanguage) -> Markup | None:
-    """The drawing; None without a month. Its description says every number that is drawn."""
+class MonthShare(NamedTuple):
+    """How many of the measurable products were on track at the end of `day`, the last day of a month."""
+
+    day: date
+    products: int
+    on_track: int
+
+
+def draw_trend(con: duckdb.DuckDBPyConnection, context: PageContext) -> Markup | None:
+    """The months that have a measurable product, twelve at most, the oldest first; None without a month.
+
+    The drawing's description says every number that is drawn.
+    """
+    values = {"clinic": context.clinic.clinic_id, "as_of": context.as_of}
+    months, language = read_rows(con, "clinic_trend.sql", MonthShare, values), context.language
     if not months:
         return None
     title = language.gettext("Share of products on track on the last day of each month")
