@@ -31,6 +31,7 @@ from fullscript_pipeline.settings import Settings, declared_settings
 from fullscript_pipeline.ui_access import make_code, read_key
 
 _WEBSERVER = "fullscript_pipeline.orchestration.webserver"
+_DAEMON = "fullscript_pipeline.orchestration.daemon"
 _POLL_SECONDS = 2.0
 _SANDBOX_POLL_SECONDS = 15.0
 _SLOW_SECONDS = 60.0
@@ -109,7 +110,7 @@ def _dagster_children(
     python = (sys.executable, "-m")
     for command in (
         (*python, _WEBSERVER, "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)),
-        (*IN_BACKGROUND, *python, "dagster._daemon", "run", "-w", str(workspace)),
+        (*IN_BACKGROUND, *python, _DAEMON, "run", "-w", str(workspace)),
     ):
         yield run_child(
             [*command, "--log-format", _dagster_format(settings)],

@@ -5,19 +5,16 @@ Dagster is replaced; it is pinned with Dagster's version and tested. What does n
 (`ui_access`).
 """
 
-import sys
 from typing import Any
 
 import dagster_webserver.cli
 from starlette.types import ASGIApp
 
-from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.files import open_files
 from fullscript_pipeline.health import serve_metrics
+from fullscript_pipeline.orchestration.program_start import start_program
 from fullscript_pipeline.orchestration.reference_page import reference_page
-from fullscript_pipeline.orchestration.runtime import prepare_home
-from fullscript_pipeline.private_files import keep_files_private
-from fullscript_pipeline.settings import Settings, load_settings
+from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.ui_access import Guard, ServedPages, SignIns, new_key
 
 
@@ -30,13 +27,7 @@ def guarded(app: ASGIApp, settings: Settings) -> Guard:
 
 def main() -> None:
     """Serves until stopped. Exits with a message and an exit code when a setting is wrong."""
-    keep_files_private()
-    try:
-        settings = load_settings()
-        prepare_home(settings)
-    except PipelineError as error:
-        print(f"fullscript-pipeline: {error}", file=sys.stderr)  # noqa: T201 - a program of its own
-        sys.exit(error.exit_code)
+    settings = start_program()
     server: Any = dagster_webserver.cli
     make_app = server.create_app_from_workspace_process_context
 

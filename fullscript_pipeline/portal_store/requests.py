@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fullscript_pipeline.portal_store.database import PortalDatabase, TableSet
@@ -109,6 +109,11 @@ class PortalRequests:
         with self._database.read() as connection:
             row = connection.execute(select(requests).where(requests.c.request_id == request_id)).first()
         return _request(row) if row else None
+
+    def newest_s(self) -> float:
+        """When the newest request was made; 0 without any."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(requests.c.asked_s))).scalar() or 0.0
 
     def take(self) -> list[TakenRequest]:
         """Every request that waits, the oldest first; each is taken by one process only. Its code is deleted."""

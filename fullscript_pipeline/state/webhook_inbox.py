@@ -114,6 +114,11 @@ class WebhookInbox(StorePart):
             waiting=row[0], waiting_bytes=row[1] or 0, since=datetime.fromisoformat(row[2]) if row[2] else None
         )
 
+    def newest_number(self) -> int:
+        """Grows with each new delivery; 0 without any."""
+        with self.db.read() as connection:
+            return connection.execute(select(func.max(webhook_inbox.c.number))).scalar() or 0
+
     def mark(self, chosen: Iterable[Delivery], state: DeliveryState, reason: str | None = None) -> None:
         """Records the state of these deliveries, in one transaction.
 

@@ -53,8 +53,8 @@ def open_queue(settings: Settings) -> Iterator[PortalRequests | None]:
 @dg.sensor(
     name="portal_requests_sensor",
     jobs=[clinic_daily, catalog_daily, patient_read],
-    # The daemon looks every five seconds; a tick that is a moment early must not wait for the next round.
-    minimum_interval_seconds=3,
+    # The daemon looks at each request, and every five seconds.
+    minimum_interval_seconds=1,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Takes the portal's requests: connects a clinic whose user has approved it and requests its first pull, or "

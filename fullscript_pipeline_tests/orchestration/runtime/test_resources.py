@@ -146,11 +146,11 @@ def test_an_override_reaches_every_use_in_a_step(tmp_path: Path) -> None:
 
 
 def test_settings_are_made_at_the_entries() -> None:
-    """A command, the code location, and the two web servers; everything else is given them."""
+    """A command, the code location, the portal, and Dagster's web server and daemon; everything else is given them."""
     package = Path(fullscript_pipeline.__file__).parent
     calls = {
         str(path.relative_to(package))
         for path in package.rglob("*.py")
         if re.search(r"load_settings[()]", path.read_text(encoding="utf-8")) and path.parent.name != "settings"
     }
-    assert calls == {"cli/command_settings.py", "cli/web.py", "definitions.py", "orchestration/webserver.py"}
+    assert calls == {"cli/command_settings.py", "cli/web.py", "definitions.py", "orchestration/program_start.py"}
