@@ -139,7 +139,13 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     settings = ready[1]
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE TABLE ops.quarantine AS SELECT 'orders' AS table_name, NULL::TIMESTAMPTZ AS resolved_at")
-        con.execute("CREATE TABLE ops.drift AS SELECT 'patients' AS object")
+        con.execute("CREATE OR REPLACE TABLE ops.pulls AS SELECT TIMESTAMPTZ '2026-11-21 09:00:00Z' AS started_at")
+        con.execute(
+            """CREATE TABLE ops.drift AS SELECT * FROM (VALUES
+            ('patients', TIMESTAMPTZ '2026-10-01', TIMESTAMPTZ '2026-11-21'),
+            ('orders', TIMESTAMPTZ '2026-10-01', TIMESTAMPTZ '2026-11-01')
+            ) AS t(object, seen_at, last_seen_at)"""
+        )
         con.execute(
             "CREATE TABLE ops.held_removals AS "
             "SELECT 'patients' AS table_name, TIMESTAMPTZ '2026-11-21' AS missing_since"
@@ -162,6 +168,7 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     told = ("quarantine", "drift", "held", "digests")
     assert waiting == {*(f"warehouse.{one}" for one in told), "webhooks.inbox", "copies.deidentified"}
     assert "orders 1" in found["warehouse.quarantine"].what
+    assert found["warehouse.drift"].what.endswith("by object: patients 1"), "since an upgrade, orders differ no more"
     assert "quarantine list" in str(found["warehouse.quarantine"].fix)
     assert "patients 1 since 2026-11-21" in found["warehouse.held"].what
     assert found["warehouse.digests"].what.endswith(": us 2026-11-22"), "what a later digest has replaced waits no more"
