@@ -38,7 +38,7 @@ _KINDS = (
         table="ops.drift",
         # Not those that a newer program understands: they are seen no more.
         sql="""SELECT object || ' ' || count(*) FROM ops.drift
-        WHERE coalesce(last_seen_at, seen_at) > (SELECT max(started_at) FROM ops.pulls) - INTERVAL 7 DAY
+        WHERE coalesce(last_seen_at, seen_at) > (SELECT max(observed_at) FROM ops.pulls) - INTERVAL 7 DAY
         GROUP BY object ORDER BY count(*) DESC, object""",
         what="answers of the last seven days of pulls that differ from the API's description, by object",
         fix="Nothing is lost: fields without a column are in `extra`. Read ops.drift, and update the program.",

@@ -139,12 +139,11 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     settings = ready[1]
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE TABLE ops.quarantine AS SELECT 'orders' AS table_name, NULL::TIMESTAMPTZ AS resolved_at")
-        con.execute("CREATE OR REPLACE TABLE ops.pulls AS SELECT TIMESTAMPTZ '2026-11-21 09:00:00Z' AS started_at")
         con.execute(
-            """CREATE TABLE ops.drift AS SELECT * FROM (VALUES
-            ('patients', TIMESTAMPTZ '2026-10-01', TIMESTAMPTZ '2026-11-21'),
-            ('orders', TIMESTAMPTZ '2026-10-01', TIMESTAMPTZ '2026-11-01')
-            ) AS t(object, seen_at, last_seen_at)"""
+            """CREATE TABLE ops.drift AS SELECT object, observed_at - INTERVAL 60 DAY AS seen_at,
+                observed_at - to_days(days) AS last_seen_at
+            FROM (SELECT max(observed_at) AS observed_at FROM ops.pulls), (VALUES ('patients', 2), ('orders', 30))
+                AS t(object, days)"""
         )
         con.execute(
             "CREATE TABLE ops.held_removals AS "
