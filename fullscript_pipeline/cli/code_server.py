@@ -6,6 +6,7 @@ What does not belong here: what a run needs (`orchestration.runtime.run_parent`)
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND, run_child
-from fullscript_pipeline.errors import ServiceUnavailable
+from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.settings import Settings
 
 _MODULE = "fullscript_pipeline.definitions"
 LOCATION = "fullscript_pipeline"
 _POLL_SECONDS = 0.05
+# The system's limit is 104 to 108 bytes.
+_LONGEST_SOCKET_PATH = 100
 
 
 class CodeServer(NamedTuple):
@@ -36,10 +39,15 @@ class CodeServer(NamedTuple):
 def code_server(settings: Settings, log_format: str, environment: dict[str, str]) -> Iterator[CodeServer]:
     """Serves the definitions within the block; they are loaded when the first process asks for them.
 
-    Raises ServiceUnavailable when the process ends before it listens.
+    Raises ConfigurationError when TMPDIR is too long for a socket, ServiceUnavailable when the process ends before it
+    listens.
     """
     with tempfile.TemporaryDirectory(prefix="fullscript-") as folder:
         address, workspace = Path(folder) / "code", Path(folder) / "workspace.yaml"
+        if len(os.fsencode(address)) > _LONGEST_SOCKET_PATH:
+            raise ConfigurationError(
+                f"TMPDIR ({tempfile.gettempdir()}) is too long for a socket: set it to a folder with a shorter path."
+            )
         # JSON is YAML.
         location = {"grpc_server": {"socket": str(address), "location_name": LOCATION}}
         workspace.write_text(json.dumps({"load_from": [location]}))

@@ -140,9 +140,11 @@ class AllClinicFiles:
         return self.seal.open(content, str(name))
 
     def _all(self) -> list[ClinicFiles]:
+        before = self._looked
+        if before and (self._now() < before[0] or self._lock.locked()):
+            # One looks, the others go on with what was found last: a bucket may need a minute to fail.
+            return before[1]
         with self._lock:
-            if self._looked and self._now() < self._looked[0]:
-                return self._looked[1]
             folders = [f"clinics/{folder}" for folder in self._pages.folders("clinics")]
             found = [files for folder in folders if (files := self._current(folder))]
             self._looked = (self._now() + (0 if self._pages.is_local else _LOOK_SECONDS), found)

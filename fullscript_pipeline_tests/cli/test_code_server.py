@@ -2,6 +2,7 @@
 
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from fullscript_pipeline.cli.code_server import LOCATION, code_server
-from fullscript_pipeline.errors import ServiceUnavailable
+from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.settings import load_settings
 
 
@@ -32,6 +33,19 @@ def test_dagsters_processes_find_the_definitions_there(tmp_path: Path, monkeypat
         assert server.process.poll() is None
     assert server.process.poll() is not None
     assert not folder.exists()
+
+
+def test_a_temporary_folder_that_is_too_deep_for_a_socket_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (deep := tmp_path / ("deep" * 25)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with (
+        pytest.raises(ConfigurationError, match=r"TMPDIR .* is too long for a socket"),
+        code_server(load_settings(), "colored", {}),
+    ):
+        pass
+    assert not list(deep.iterdir())
 
 
 def test_one_that_cannot_start_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
