@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -34,11 +33,22 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 # A run's file is closed this long after a statement.
 CLOSE_AFTER_SECONDS = 0.2
 PARTITION_REMEMBERED_SECONDS = 5.0
+_MOST_ENGINES = 8
+# By address, in the order in which they were last used.
+_engines: dict[str, Engine] = {}
 
 
-@lru_cache(maxsize=8)
 def _engine(address: str) -> Engine:
-    """A reused engine with its compiled statements. The cache is small, because the UI opens a file per run."""
+    """A reused engine with its compiled statements. Few are kept, because the UI opens a file per run; the one that was
+    not used for longest closes its connections."""
+    # Without a lock, which a forked run could find locked for ever: each of these steps is one for the interpreter.
+    _engines[address] = engine = _engines.pop(address, None) or _new_engine(address)
+    if len(_engines) > _MOST_ENGINES and (oldest := _engines.pop(list(_engines)[0], None)):  # noqa: RUF015 - one step
+        oldest.dispose()
+    return engine
+
+
+def _new_engine(address: str) -> Engine:
     engine = create_engine(
         address,
         poolclass=QueuePool,
@@ -157,6 +167,8 @@ _event_logs: WeakSet[_EventLog] = WeakSet()
 def _close_files_at_exit() -> None:
     for event_log in list(_event_logs):
         event_log.close_files()
+    for engine in list(_engines.values()):
+        engine.dispose()
 
 
 class _Runs(SqliteRunStorage):

@@ -38,6 +38,21 @@ def test_an_instance_goes_from_one_storage_to_the_other_and_back(
             (settings.dagster_home / "dagster.yaml").unlink()
 
 
+def test_files_that_were_not_used_for_longest_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The UI opens a file per run. From Python 3.13 on, a connection that is forgotten open is a warning."""
+    monkeypatch.setattr(storage, "_engines", {})
+    addresses = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(storage._MOST_ENGINES + 2)]
+    engines = []
+    for address in addresses:
+        engines.append(storage._engine(address))
+        engines[-1].connect().close()
+        storage._engine(addresses[0])
+    kept = [engine.pool.checkedin() for engine in engines]  # type: ignore[attr-defined]
+    assert kept == [1, 0, 0, *[1] * (storage._MOST_ENGINES - 1)], "the first was used again and again"
+    for engine in engines:
+        engine.dispose()
+
+
 def test_a_runs_file_is_closed_soon_after_its_last_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The UI watches the file itself: what only its write-ahead log holds would be shown with the next event."""
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
