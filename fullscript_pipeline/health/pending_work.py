@@ -36,9 +36,12 @@ _KINDS = (
     _PendingKind(
         check="warehouse.drift",
         table="ops.drift",
-        # Not those that a newer program understands: they are seen no more.
-        sql="""SELECT object || ' ' || count(*) FROM ops.drift
-        WHERE coalesce(last_seen_at, seen_at) > (SELECT max(observed_at) FROM ops.pulls) - INTERVAL 7 DAY
+        # Not those that a newer program understands: they are seen no more. What is not pulled is not seen either, so
+        # the days are counted from the last pull of the same clinic or region.
+        sql="""SELECT object || ' ' || count(*) FROM ops.drift d
+        WHERE coalesce(last_seen_at, seen_at) > coalesce((SELECT max(observed_at) FROM ops.pulls p
+            WHERE p.clinic_id IS NOT DISTINCT FROM d.clinic_id AND p.region IS NOT DISTINCT FROM d.region)
+            - INTERVAL 7 DAY, TIMESTAMPTZ '-infinity')
         GROUP BY object ORDER BY count(*) DESC, object""",
         what="answers of the last seven days of pulls that differ from the API's description, by object",
         fix="Nothing is lost: fields without a column are in `extra`. Read ops.drift, and update the program.",

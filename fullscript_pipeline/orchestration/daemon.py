@@ -16,6 +16,7 @@ import dagster._daemon.cli
 import dagster._daemon.controller
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._daemon.daemon import DaemonIterator, SensorDaemon
+from sqlalchemy.exc import DBAPIError
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
@@ -25,6 +26,8 @@ from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
 
 LOOK_SECONDS = 0.25
+# A store that could not be read is left alone for so long.
+UNREADABLE_SECONDS = 5.0
 # The sensors of arrivals may run again after this time. The second look after an arrival is for one that came while
 # its sensor was running.
 SENSOR_SECONDS = 1.0
@@ -45,15 +48,20 @@ class Arrivals:
         self._queue: PortalRequests | None = None
         self._last: tuple[int, float] = 0, 0.0
         self._is_reported = False
+        self._next_look = 0.0
 
     def newest(self) -> tuple[int, float]:
         """A value that changes with each arrival; the last one while a store cannot be read."""
+        if time.monotonic() < self._next_look:
+            return self._last
         try:
             self._last = self._newest_delivery(), self._newest_request()
-        except PipelineError as problem:
+        except (PipelineError, DBAPIError) as problem:
             self.close()
+            self._next_look = time.monotonic() + UNREADABLE_SECONDS
             if not self._is_reported:
-                _log.warning("webhooks and requests of the portal are looked for every five seconds: %s", problem)
+                why = problem.orig if isinstance(problem, DBAPIError) else problem
+                _log.warning("webhooks and requests of the portal are looked for every five seconds: %s", why)
                 self._is_reported = True
         return self._last
 

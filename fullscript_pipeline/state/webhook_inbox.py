@@ -115,7 +115,7 @@ class WebhookInbox(StorePart):
         )
 
     def newest_number(self) -> int:
-        """Grows with each new delivery; 0 without any."""
+        """The number of the newest delivery; 0 without any."""
         with self.db.read() as connection:
             return connection.execute(select(func.max(webhook_inbox.c.number))).scalar() or 0
 

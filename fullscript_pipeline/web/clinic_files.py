@@ -145,6 +145,8 @@ class AllClinicFiles:
             # One looks, the others go on with what was found last: a bucket may need a minute to fail.
             return before[1]
         with self._lock:
+            if self._looked and self._now() < self._looked[0]:
+                return self._looked[1]
             folders = [f"clinics/{folder}" for folder in self._pages.folders("clinics")]
             found = [files for folder in folders if (files := self._current(folder))]
             self._looked = (self._now() + (0 if self._pages.is_local else _LOOK_SECONDS), found)

@@ -140,11 +140,12 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     with Warehouse(settings.warehouse_path, settings.warehouse_key).maintain() as con:
         con.execute("CREATE TABLE ops.quarantine AS SELECT 'orders' AS table_name, NULL::TIMESTAMPTZ AS resolved_at")
         con.execute(
-            """CREATE TABLE ops.drift AS SELECT object, observed_at - INTERVAL 60 DAY AS seen_at,
+            """CREATE TABLE ops.drift AS SELECT clinic_id, region, object, observed_at - INTERVAL 60 DAY AS seen_at,
                 observed_at - to_days(days) AS last_seen_at
-            FROM (SELECT max(observed_at) AS observed_at FROM ops.pulls), (VALUES ('patients', 2), ('orders', 30))
-                AS t(object, days)"""
+            FROM (SELECT clinic_id, region, observed_at FROM ops.pulls ORDER BY observed_at DESC LIMIT 1),
+                (VALUES ('patients', 2), ('orders', 30)) AS t(object, days)"""
         )
+        con.execute("INSERT INTO ops.drift VALUES ('not pulled since', 'us', 'labs', '2026-01-01', '2026-01-01')")
         con.execute(
             "CREATE TABLE ops.held_removals AS "
             "SELECT 'patients' AS table_name, TIMESTAMPTZ '2026-11-21' AS missing_since"
@@ -167,7 +168,9 @@ def test_what_waits_for_a_person_is_told_and_changes_no_exit_code(ready: Ready) 
     told = ("quarantine", "drift", "held", "digests")
     assert waiting == {*(f"warehouse.{one}" for one in told), "webhooks.inbox", "copies.deidentified"}
     assert "orders 1" in found["warehouse.quarantine"].what
-    assert found["warehouse.drift"].what.endswith("by object: patients 1"), "since an upgrade, orders differ no more"
+    assert found["warehouse.drift"].what.endswith("by object: labs 1, patients 1"), (
+        "since an upgrade, orders differ no more"
+    )
     assert "quarantine list" in str(found["warehouse.quarantine"].fix)
     assert "patients 1 since 2026-11-21" in found["warehouse.held"].what
     assert found["warehouse.digests"].what.endswith(": us 2026-11-22"), "what a later digest has replaced waits no more"

@@ -77,8 +77,9 @@ def test_a_delivery_and_a_request_of_the_portal_are_arrivals(settings: Settings)
 
 
 def test_a_store_that_cannot_be_read_leaves_the_usual_rhythm(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(daemon, "UNREADABLE_SECONDS", 0.0)
     settings.state_path.write_bytes(b"not a database, but a file of the same name" * 100)
     arrivals = Arrivals(settings)
     assert [arrivals.newest(), arrivals.newest()] == [(0, 0.0), (0, 0.0)]
@@ -89,6 +90,16 @@ def test_a_store_that_cannot_be_read_leaves_the_usual_rhythm(
         store.inbox.keep_delivery(Delivery(server="us-snd", event_id="one"))
     assert arrivals.newest() == (1, 0.0), "it is opened again"
     arrivals.close()
+
+
+def test_a_damaged_queue_of_the_portal_does_not_end_the_daemon(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(settings.portal_requests_path).write_bytes(b"not a database, but a file of the same name" * 100)
+    arrivals = Arrivals(settings)
+    assert arrivals.newest() == (0, 0.0)
+    arrivals.close()
+    assert "looked for every five seconds: file is not a database" in caplog.text
 
 
 def test_dagster_makes_its_daemon_of_sensors_by_the_name_that_is_replaced(
