@@ -37,6 +37,7 @@ GROUPS = ("catalog", "clinical", "commerce", "labs", "events", "adherence", "rep
 # The dialog that asks for partitions.
 DIALOG = "[class*=ialog] button"
 UP_WITHIN_SECONDS = 240
+EVALUATED_WITHIN_SECONDS = 400
 FIRST, DAY = date(2026, 11, 22), date(2026, 11, 23)
 
 
@@ -120,13 +121,14 @@ def test_an_asset_says_what_it_is_where_it_comes_from_and_what_is_in_it(page: Pa
 
 
 def test_an_assets_page_says_how_late_it_may_be(page: Page) -> None:
-    """The daemon evaluates the policy twice a minute."""
-    page.open("/assets/core/orders").wait_for("Freshness policy", "Passing", seconds=90)
+    """The daemon evaluates the policy twice a minute, once it is up: beside other work that takes minutes (`nice`)."""
+    page.open("/assets/core/orders").wait_for("Freshness policy", "Passing", seconds=EVALUATED_WITHIN_SECONDS)
 
 
 def test_a_late_assets_page_says_so(page: Page) -> None:
-    page.open(page.late).wait_for("31 hours ago", "Freshness policy", "Failed", seconds=90)
-    page.open(page.almost_late).wait_for("27 hours ago", "Freshness policy", "Warning", seconds=90)
+    page.open(page.late).wait_for("31 hours ago", "Freshness policy", "Failed", seconds=EVALUATED_WITHIN_SECONDS)
+    window = page.open(page.almost_late)
+    window.wait_for("27 hours ago", "Freshness policy", "Warning", seconds=EVALUATED_WITHIN_SECONDS)
 
 
 def test_an_assets_columns_say_which_columns_they_are_made_from(page: Page) -> None:
