@@ -16,7 +16,7 @@ from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.regions import REGIONS
 from fullscript_pipeline.reports import side_formats
 from fullscript_pipeline.settings import WAREHOUSE_FILE, Settings
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import Warehouse, warehouse_of
 
 _FORMATS = ("table", "csv", "jsonl", "xlsx")
 _HELP = (
@@ -64,6 +64,9 @@ def compare(
 
 def _open_side(settings: Settings, side: str) -> Side:
     """Reads a side as typed. Raises UsageError for one that is not there or holds no catalog."""
+    if side in REGIONS and settings.lake_catalog:
+        with warehouse_of(settings).read() as con:
+            return read_side(con, "the lake", side)
     if side in REGIONS:
         return _read_warehouse(settings, settings.warehouse_path, "this directory", side)
     place, at, region = side.rpartition("@")

@@ -46,8 +46,13 @@ _DAYS = (
 @with_settings
 def demo(settings: Settings) -> int:
     began = time.monotonic()
-    if settings.files_url:
-        raise ConfigurationError("FULLSCRIPT_FILES_URL is set, and a demo keeps all in its own folder: unset it first.")
+    elsewhere = {
+        "FILES_URL": settings.files_url,
+        "STATE_URL": settings.state_url,
+        "WAREHOUSE_URL": settings.lake_catalog,
+    }
+    for name in (name for name, address in elsewhere.items() if address):
+        raise ConfigurationError(f"FULLSCRIPT_{name} is set, and a demo keeps all in its own folder: unset it first.")
     _refuse_while_in_use(settings)
     clear_demo_folder(settings.data_dir)
     settings.prepare_data_dir()

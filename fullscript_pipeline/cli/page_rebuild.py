@@ -14,13 +14,12 @@ from fullscript_pipeline.cli.console import print_data
 from fullscript_pipeline.cli.run_partitions import PlannedRun, execute_runs
 from fullscript_pipeline.errors import Busy, ConfigurationError, UsageError
 from fullscript_pipeline.files import open_files
-from fullscript_pipeline.maintenance import open_report_store, open_warehouse
+from fullscript_pipeline.maintenance import open_report_store, open_warehouse, stored_warehouse
 from fullscript_pipeline.orchestration.assets import page_day_config, split_partition_key
 from fullscript_pipeline.orchestration.automation import PAGES, PAST_PAGES, TAG, can_be_rewritten
 from fullscript_pipeline.orchestration.runtime import Outcome, add_clinic_partitions, clinic_partition, open_instance
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import no_warehouse_error
 
 
 def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) -> int:
@@ -33,8 +32,8 @@ def write_pages(settings: Settings, clinics: Sequence[str], as_of: date | None) 
         raise UsageError(f"--as-of {day} must be {since} today, {today}.")
     with StateStore.open(settings) as store:
         chosen = select_clinics(store, clinics)
-        if not settings.warehouse_path.exists():
-            raise no_warehouse_error(settings.warehouse_path)
+        if not (stored := stored_warehouse(settings)).exists():
+            raise stored.missing()
     place = open_files(settings, "reports").address("")
     with audit_logged(settings, "report adherence", whose=DataSubjects(clinics=chosen), destination=place) as record:
         instance = open_instance(settings)

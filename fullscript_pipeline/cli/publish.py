@@ -19,7 +19,7 @@ from fullscript_pipeline.cli.console import format_columns, print_data, print_me
 from fullscript_pipeline.cli.export_place import ExportPlace
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.files import open_files
-from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.maintenance import has_warehouse, open_warehouse
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
@@ -209,7 +209,7 @@ def _export_notes(settings: Settings, clinic: ClinicRef, patient_id: str, place:
 
 def _warehouse(settings: Settings) -> Warehouse:
     """The warehouse, migrated to this version. Raises ConfigurationError when there is none: no empty copy."""
-    if not settings.warehouse_path.exists():
+    if not has_warehouse(settings):
         raise ConfigurationError(
             f"There is no warehouse in {settings.data_dir} yet; `fullscript-pipeline pull` creates it."
         )

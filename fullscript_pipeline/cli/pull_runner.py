@@ -25,7 +25,7 @@ from fullscript_pipeline.extraction.request_estimate import (
     estimate_order_days,
     estimate_region,
 )
-from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.maintenance import has_warehouse, open_warehouse
 from fullscript_pipeline.orchestration.assets import CLINIC_ASSETS, REGION_ASSETS, catalog, order_days_config
 from fullscript_pipeline.orchestration.runtime import (
     Outcome,
@@ -139,7 +139,7 @@ def _estimate(
     settings: Settings, store: StateStore, runs: Sequence[PlannedRun], *, count_rows: RowCounter
 ) -> list[EstimateLine]:
     """The requests that these runs would make; none for steps that were not selected."""
-    opened = open_warehouse(settings) if settings.warehouse_path.exists() else None
+    opened = open_warehouse(settings) if has_warehouse(settings) else None
     by_key = {clinic.clinic_key: clinic for clinic in store.clinics.all()}
     day = clock.today(settings.time_zone)
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)

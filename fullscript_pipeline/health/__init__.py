@@ -21,7 +21,7 @@ from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.settings_and_files import check_setup, configured_servers
 from fullscript_pipeline.health.volume import check_disk_usage, format_bytes
-from fullscript_pipeline.health.warehouse import check_warehouse
+from fullscript_pipeline.health.warehouse import check_warehouse, has_data
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import RemoteDatabase, StateStore
 
@@ -43,7 +43,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         yield from check_servers(settings, store)
         # Of a state store that is there and could not be opened nothing is known: its own finding says why.
         if store or store_finding.state == "skip":
-            yield from check_connected(store, has_data=settings.warehouse_path.exists())
+            yield from check_connected(store, has_data=has_data(settings))
         if store:
             yield from check_clinics(store)
             yield from check_events(settings, store)

@@ -22,7 +22,7 @@ from fullscript_pipeline.health.settings_and_files import configured_servers
 from fullscript_pipeline.loopback import LOOPBACK_HOSTS
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import warehouse_of
 
 _PULLS = """
     SELECT clinic_id, count(DISTINCT run_id), sum(rows_read), sum(requests),
@@ -64,9 +64,10 @@ def _read_store(settings: Settings) -> tuple[dict[str, str] | None, list[GaugeMe
 def _read_warehouse(settings: Settings, names: dict[str, str]) -> Iterator[GaugeMetricFamily]:
     """The figures of the warehouse, for the clinics with these names."""
     try:
-        if not settings.warehouse_path.exists():
+        warehouse = warehouse_of(settings, lock_wait=2.0)
+        if not warehouse.exists():
             return
-        with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
+        with warehouse.read() as con:
             rows = con.execute(_PULLS).fetchall()
             (waiting,) = con.execute("SELECT count(*) FROM ops.quarantine WHERE resolved_at IS NULL").fetchall()
     except (PipelineError, duckdb.Error):

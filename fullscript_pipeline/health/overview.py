@@ -16,7 +16,7 @@ from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.health.finding import Finding
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import warehouse_of
 from fullscript_pipeline.warehouse.loading import pull_log
 
 # A portal refuses a file of another version.
@@ -44,10 +44,11 @@ def _read_times(
 ) -> tuple[dict[str, datetime], dict[str, datetime | None]]:
     """When each clinic was last read completely, and each region's catalog. What cannot be read is left out."""
     regions = sorted({clinic.region for clinic in clinics if clinic.status != "removed"})
-    if not settings.warehouse_path.exists():
-        return {}, dict.fromkeys(regions)
     try:
-        with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=_LOCK_SECONDS).read() as con:
+        warehouse = warehouse_of(settings, lock_wait=_LOCK_SECONDS)
+        if not warehouse.exists():
+            return {}, dict.fromkeys(regions)
+        with warehouse.read() as con:
             return pull_log.last_full_loads(con), {
                 region: pull_log.last_products_read(con, region, refusals=True) for region in regions
             }

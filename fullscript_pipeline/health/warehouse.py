@@ -16,13 +16,14 @@ import psutil
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import Busy, PipelineError
 from fullscript_pipeline.health.finding import Finding, failed, failed_by, passed, skipped, warned
+from fullscript_pipeline.health.lake import check_lake
 from fullscript_pipeline.health.pending_work import check_pending_work
 from fullscript_pipeline.health.purged import check_purged
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import Clinic, StateStore
-from fullscript_pipeline.warehouse import Warehouse, count_future, lock_is_free
+from fullscript_pipeline.warehouse import Warehouse, count_future, lock_is_free, warehouse_of
 from fullscript_pipeline.warehouse.loading import narrowings, pull_log
 
 # After this time a daily pull counts as missed.
@@ -36,17 +37,29 @@ _TOLERANCE = timedelta(minutes=10)
 def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Finding]:
     """Findings about the lock, then about the contents, then about the last pull of every connected clinic."""
     clinics = store.clinics.all() if store else []
-    if not settings.warehouse_path.exists():
+    try:
+        warehouse = warehouse_of(settings, lock_wait=2.0)
+        is_there = warehouse.exists()
+    except PipelineError as error:
+        yield failed_by("warehouse.catalog", error)
+        return
+    if not is_there:
         yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` creates it")
         yield from (_check_clinic_pull(clinic, None) for clinic in clinics)
         return
-    lock = _check_lock(settings)
-    yield lock
-    if lock.what.startswith("held"):
-        yield skipped("warehouse.pulls", f"the warehouse is {lock.what}")
+    place = list(check_lake(warehouse) if settings.lake_catalog else [_check_lock(settings)])
+    yield from place
+    if place[0].what.startswith("held"):
+        yield skipped("warehouse.pulls", f"the warehouse is {place[0].what}")
         return
+    yield from _check_contents(settings, warehouse, store, clinics)
+
+
+def _check_contents(
+    settings: Settings, warehouse: Warehouse, store: StateStore | None, clinics: Sequence[Clinic]
+) -> Iterator[Finding]:
     try:
-        with Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=2.0).read() as con:
+        with warehouse.read() as con:
             pulled = pull_log.last_full_loads(con)
             refused = {clinic.clinic_key: pull_log.refused_tables(con, clinic.clinic_id) for clinic in clinics}
             catalogs = {
@@ -58,13 +71,21 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     except (PipelineError, duckdb.Error) as error:
         yield _unreadable_pulls(error)
         return
-    yield passed("warehouse.open", "can be opened with the configured key" if settings.warehouse_key else "can be read")
+    opens_with_key = settings.warehouse_key and not settings.lake_catalog
+    yield passed("warehouse.open", "can be opened with the configured key" if opens_with_key else "can be read")
     yield from pending
     yield from views
     yield from (_check_catalog_pull(region, last) for region, last in catalogs.items())
     for clinic in clinics:
         yield _check_clinic_pull(clinic, pulled.get(clinic.clinic_id))
         yield _check_access(clinic, refused[clinic.clinic_key])
+
+
+def has_data(settings: Settings) -> bool:
+    """Whether something was ever pulled; True where a lake cannot be asked."""
+    with suppress(PipelineError):
+        return warehouse_of(settings).exists()
+    return True
 
 
 def _unreadable_pulls(error: PipelineError | duckdb.Error) -> Finding:

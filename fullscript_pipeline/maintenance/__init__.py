@@ -14,7 +14,7 @@ from fullscript_pipeline.maintenance.landing_retention import days_kept, remove_
 from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.maintenance.view_acceptance import ViewAcceptance, present_view
-from fullscript_pipeline.maintenance.warehouse_factory import mart_ddl, open_warehouse, stored_warehouse
+from fullscript_pipeline.maintenance.warehouse_factory import has_warehouse, mart_ddl, open_warehouse, stored_warehouse
 
 __all__ = [
     "Backup",
@@ -24,6 +24,7 @@ __all__ = [
     "back_up",
     "backups_under_different_keys",
     "days_kept",
+    "has_warehouse",
     "mart_ddl",
     "open_report_store",
     "open_warehouse",

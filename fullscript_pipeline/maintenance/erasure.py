@@ -35,7 +35,6 @@ from fullscript_pipeline.reports import (
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, purge_clinic, purge_patient
 from fullscript_pipeline.warehouse import Warehouse
-from fullscript_pipeline.warehouse.files import vacuum
 from fullscript_pipeline.warehouse.personal_data import Subject, ids_of, purge
 from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Level, options_of_copies, publish
 
@@ -78,7 +77,7 @@ def purge_everywhere(
     counts |= _remove_copies(settings)
     if patient_id and (pages := remove_pages_of_earlier_days(reports, clinic.clinic_key)):
         counts["pages_of_earlier_days"] = pages
-    vacuum(warehouse)
+    warehouse.erase_deleted()
     _rewrite_lists(settings, warehouse, reports=reports, clinic=clinic, patient_id=patient_id)
     return Purged(
         counts=counts,

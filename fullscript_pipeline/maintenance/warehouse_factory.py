@@ -3,45 +3,47 @@
 What does not belong here: reading it or writing to it.
 """
 
+from collections.abc import Hashable
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import Warehouse, warehouse_of
 from fullscript_pipeline.warehouse.upgrades import migrate
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
     """Raises ConfigurationError for a file of a newer version or a wrong key, Busy when it is held too long."""
-    warehouse = _warehouse_at(settings.warehouse_path, settings.warehouse_key)
-    if _file_identity(warehouse) not in _MIGRATED:
+    warehouse = _opened(settings)
+    if warehouse.identity() not in _MIGRATED:
         settings.prepare_data_dir()
         migrate(warehouse, mart_ddl())
-        _MIGRATED.add(_file_identity(warehouse))
+        _MIGRATED.add(warehouse.identity())
     return warehouse
 
 
 def stored_warehouse(settings: Settings) -> Warehouse:
     """As `open_warehouse`, for commands that read: it makes no file, and reading says that there is none."""
-    if settings.warehouse_path.exists():
-        return open_warehouse(settings)
-    return _warehouse_at(settings.warehouse_path, settings.warehouse_key)
+    warehouse = _opened(settings)
+    return open_warehouse(settings) if warehouse.exists() else warehouse
 
 
-# Files that this process has brought to this version; every step opens the warehouse, and asking it costs an attach.
-_MIGRATED: set[tuple[str, int] | None] = set()
+def has_warehouse(settings: Settings) -> bool:
+    return _opened(settings).exists()
 
 
-def _file_identity(warehouse: Warehouse) -> tuple[str, int] | None:
-    """Path and inode, because a restore replaces the file. None while there is none."""
-    return (str(warehouse.path), warehouse.path.stat().st_ino) if warehouse.exists() else None
+# What this process has brought to this version; every step opens the warehouse, and asking it costs an attach.
+_MIGRATED: set[Hashable | None] = set()
+_OPENED: dict[Hashable, Warehouse] = {}
 
 
-@cache
-def _warehouse_at(path: Path, key: str | None) -> Warehouse:
+def _opened(settings: Settings) -> Warehouse:
     """One DuckDB instance a process: its extension is loaded once."""
-    return Warehouse(path, key)
+    lake = settings.lake_catalog
+    place = (settings.warehouse_path, lake, settings.lake_files if lake else settings.warehouse_key)
+    if place not in _OPENED:
+        _OPENED[place] = warehouse_of(settings)
+    return _OPENED[place]
 
 
 @cache

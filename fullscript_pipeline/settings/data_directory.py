@@ -17,6 +17,7 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.settings.value_types import (
     FilesUrl,
     Folder,
+    LakeCatalogAddress,
     Runner,
     StateUrl,
     place_of_database,
@@ -61,8 +62,16 @@ class DataDirectory(BaseSettings):
         None,
         description="where pages, spreadsheets, digests, published copies and exports are, when not in the data "
         "directory: `file:///FOLDER`, or `s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. "
-        "Landed pages and the warehouse stay in the data directory",
+        "Landed pages stay in the data directory, and so does the warehouse unless it is a lake",
         json_schema_extra={"shown_default": "the data directory"},
+    )
+    warehouse_url: LakeCatalogAddress | None = Field(
+        None,
+        repr=False,
+        description="the warehouse as a lake that several machines use: `ducklake:postgres:dbname=DATABASE host=HOST "
+        "user=USER` names its catalog; its files are under `lake/` at FULLSCRIPT_FILES_URL. With the extra "
+        "`distributed`, and FULLSCRIPT_STATE_URL set",
+        json_schema_extra={"shown_default": "a file in the data directory"},
     )
     runner: Runner = Field(
         "local",
@@ -81,6 +90,16 @@ class DataDirectory(BaseSettings):
             "of this one: set it to local, until a version can keep them elsewhere."
         )
 
+    @field_validator("warehouse_url")
+    @classmethod
+    def _check_lake(cls, catalog: str | None, info: ValidationInfo) -> str | None:
+        if catalog and not info.data.get("state_url"):
+            raise ValueError(
+                "names a lake, which other machines may write, and the state store is a file of this one: set "
+                "FULLSCRIPT_STATE_URL, too (`migrate-store` moves it)."
+            )
+        return catalog
+
     @property
     def warehouse_key(self) -> str | None:
         """The key that warehouse and landing files are under: the one noted by `keys rotate`, else the list's last.
@@ -92,6 +111,16 @@ class DataDirectory(BaseSettings):
     @property
     def warehouse_path(self) -> Path:
         return self.data_dir / WAREHOUSE_FILE
+
+    @property
+    def lake_catalog(self) -> str | None:
+        """Of a lake: its catalog, for PostgreSQL's library, perhaps with a password. None: the warehouse is a file."""
+        return self.warehouse_url
+
+    @property
+    def lake_files(self) -> str:
+        """Where a lake's files are: a folder, or a place in a bucket."""
+        return f"{self.bucket_url}/lake" if self.bucket_url else str(self.files_dir / "lake")
 
     @property
     def state_path(self) -> Path:

@@ -65,6 +65,19 @@ def parse_files_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def parse_warehouse_url(text: str) -> str | None:
+    """Return what PostgreSQL's library is given for a lake's catalog, perhaps with a password; None for ""."""
+    if not text:
+        return None
+    catalog = text.removeprefix("ducklake:postgres:").strip()
+    if catalog == text or not catalog:
+        raise ValueError(
+            "is no address of a lake; write it as ducklake:postgres:dbname=DATABASE host=HOST user=USER, with the "
+            "password in ~/.pgpass or PGPASSWORD."
+        )
+    return catalog
+
+
 def parse_runner(text: str) -> str:
     """Return the kind of runner. The address of one may hold a password."""
     if text in {"local", "k8s"}:
@@ -175,6 +188,7 @@ def parse_socket(text: str) -> str | tuple[str, int]:
 Folder = Annotated[Path, BeforeValidator(parse_folder)]
 StateUrl = Annotated[str, BeforeValidator(parse_state_url)]
 FilesUrl = Annotated[str, BeforeValidator(parse_files_url)]
+LakeCatalogAddress = Annotated[str, BeforeValidator(parse_warehouse_url)]
 Runner = Annotated[str, BeforeValidator(parse_runner)]
 WholeNumber = Annotated[int, BeforeValidator(parse_digits)]
 Switch = Annotated[bool, BeforeValidator(parse_switch)]

@@ -3,7 +3,6 @@
 from fullscript_pipeline.warehouse import future_stamps, lookups
 from fullscript_pipeline.warehouse.attachment import lock_is_free
 from fullscript_pipeline.warehouse.connection import Warehouse
-from fullscript_pipeline.warehouse.duckdb_errors import no_warehouse_error
 from fullscript_pipeline.warehouse.future_stamps import count_future
 from fullscript_pipeline.warehouse.landing import (
     NAMELESS,
@@ -20,6 +19,7 @@ from fullscript_pipeline.warehouse.landing import (
     record_key,
 )
 from fullscript_pipeline.warehouse.lookups import patients_of, rows_in, stored_hashes
+from fullscript_pipeline.warehouse.opening import warehouse_of
 
 __all__ = [
     "NAMELESS",
@@ -37,10 +37,10 @@ __all__ = [
     "lock_is_free",
     "lookups",
     "make_line",
-    "no_warehouse_error",
     "parse_line",
     "patients_of",
     "record_key",
     "rows_in",
     "stored_hashes",
+    "warehouse_of",
 ]

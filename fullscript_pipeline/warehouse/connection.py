@@ -8,9 +8,10 @@ other process waits (`attachment`). What does not belong here: tables, the SQL o
 import importlib.util
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
@@ -23,25 +24,38 @@ MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
 
 
-def _httpfs_extension() -> Path:
-    """The extension file from the wheel. It holds the fast cipher for encrypted files; nothing may be downloaded."""
-    spec = importlib.util.find_spec("duckdb_extension_httpfs")
+def extension_file(name: str) -> Path:
+    """An extension's file from its wheel: nothing may be downloaded. `httpfs` holds the cipher for encrypted files."""
+    package = f"duckdb-extension-{name.replace('_', '-')}"
+    spec = importlib.util.find_spec(package.replace("-", "_"))
     if spec is None or spec.origin is None:
-        raise ConfigurationError("The package duckdb-extension-httpfs is missing; set the environment up with `make`.")
-    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
+        advice = "set the environment up with `make`" if name == "httpfs" else "install the extra `distributed`"
+        raise ConfigurationError(f"The package {package} is missing: {advice}.")
+    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
 
 
 def _quoted_key(key: str) -> str:
     """Quotes a key for DuckDB, which reads it as bytes: ASCII stays as it is, others become `\\xC3\\xBC`."""
-    return _quoted("".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in key.encode()))
+    return quoted("".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in key.encode()))
 
 
-def _quoted(value: str | Path) -> str:
+def quoted(value: str | Path) -> str:
+    """A text literal of SQL."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
+class Catalog(Protocol):
+    """What a check asks of a lake's catalog (`lake_catalog`)."""
+
+    place: str
+
+    def uses_tls(self) -> bool: ...
+    def is_on_this_machine(self) -> bool: ...
+    def other_readers(self) -> list[str]: ...
+
+
 class Warehouse:
-    """The DuckDB file of one data directory. All access goes through this class.
+    """The DuckDB file of one data directory. All access goes through this class, or through its heir `lake.Lake`.
 
     `read()` and `write()` yield a connection whose default catalog is the warehouse. `write()` is one transaction: it
     commits when the block ends and rolls back when the block raises. Both raise Busy (exit 75, naming the holder) when
@@ -72,6 +86,16 @@ class Warehouse:
         return opened
 
     @property
+    def catalog(self) -> Catalog | None:
+        """The database that says which files a lake has; None for a file."""
+        return None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for sentences."""
+        return str(self.path)
+
+    @property
     def key(self) -> str | None:
         """The key that the file is encrypted with; None for a plain file."""
         return self._key
@@ -79,13 +103,21 @@ class Warehouse:
     def exists(self) -> bool:
         return self.path.exists()
 
+    def identity(self) -> Hashable | None:
+        """What changes when another warehouse takes its place (a restore); None while there is none."""
+        return (self.path, self.path.stat().st_ino) if self.exists() else None
+
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yields a connection to the file in read-only mode."""
         if not self.exists():
-            raise duckdb_errors.no_warehouse_error(self.path)
+            raise self.missing()
         with self._attached(read_only=True) as con:
             yield con
+
+    def missing(self) -> ConfigurationError:
+        """The error to raise where there is none yet."""
+        return duckdb_errors.no_warehouse_error(self.path)
 
     @contextmanager
     def read_unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -110,10 +142,27 @@ class Warehouse:
             con.execute("BEGIN")
             try:
                 yield con
+                self._before_commit()
             except BaseException:
                 con.execute("ROLLBACK")
                 raise
             con.execute("COMMIT")
+
+    def _before_commit(self) -> None:
+        """Raises an error where the transaction must not be committed any more."""
+
+    def settle(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Brings what was committed into the file itself: a kill after some DDL has left a log that cannot be read."""
+        con.execute(f"CHECKPOINT {ALIAS}")
+
+    def erase_deleted(self) -> None:
+        """Rewrites the whole file, so that deleted rows are gone for good: DuckDB leaves them in free blocks."""
+        fresh = self.path.with_name(f".{self.path.name}.rewriting")
+        fresh.unlink(missing_ok=True)
+        with self.exclusive_file() as path:
+            with self.read_with_target(fresh, self._key) as con:
+                con.execute(f"COPY FROM DATABASE {ALIAS} TO target")
+            fresh.replace(path)
 
     @contextmanager
     def maintain(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -147,15 +196,18 @@ class Warehouse:
         `is_shared` False: no process writes the warehouse, as in `read_unlocked()`.
         """
         with self.read() if is_shared else self.read_unlocked() as con:
-            if key and not self._key:
-                con.execute(f"LOAD {_quoted(_httpfs_extension())}")
-            clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
             try:
-                con.execute(f"ATTACH {_quoted(path)} AS target{clause}")
+                self._attach_target(con, path, key)
                 yield con
             finally:
                 con.execute(f"USE {ALIAS}")
                 con.execute("DETACH DATABASE IF EXISTS target")
+
+    def _attach_target(self, con: duckdb.DuckDBPyConnection, path: Path, key: str | None) -> None:
+        if key and not self._key:
+            con.execute(f"LOAD {quoted(extension_file('httpfs'))}")
+        clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
+        con.execute(f"ATTACH {quoted(path)} AS target{clause}")
 
     @contextmanager
     def _explain_damage(self) -> Iterator[None]:
@@ -191,10 +243,10 @@ class Warehouse:
     def _instance(self) -> Attachment:
         with self._opening:
             if self._attachment is None:
-                self._attachment = Attachment(self._connect())
+                self._attachment = Attachment(self._connect(encrypts_spill=bool(self._key)))
             return self._attachment
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
+    def _connect(self, *, encrypts_spill: bool) -> duckdb.DuckDBPyConnection:
         self._temp_dir.mkdir(mode=0o700, exist_ok=True)
         con = duckdb.connect(
             ":memory:",
@@ -204,14 +256,14 @@ class Warehouse:
                 "threads": "1",
                 "memory_limit": MEMORY_LIMIT,
                 "temp_directory": str(self._temp_dir),
-                "temp_file_encryption": "true" if self._key else "false",
+                "temp_file_encryption": "true" if encrypts_spill else "false",
             },
         )
         con.execute("SET TimeZone = 'UTC'")
         # DuckDB turns it on when it takes the process for a prompt (a forked one, too), and prints into our output.
         con.execute("SET enable_progress_bar = false")
         if self._key:
-            con.execute(f"LOAD {_quoted(_httpfs_extension())}")
+            con.execute(f"LOAD {quoted(extension_file('httpfs'))}")
         return con
 
     def _attach(self, con: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
@@ -219,7 +271,7 @@ class Warehouse:
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""
-        self._retry_until_free(lambda: con.execute(f"ATTACH {_quoted(self.path)} AS {ALIAS}{clause}"))
+        self._retry_until_free(lambda: con.execute(f"ATTACH {quoted(self.path)} AS {ALIAS}{clause}"))
         con.execute(f"USE {ALIAS}")
 
     def _retry_until_free(self, attach: Callable[[], object]) -> None:

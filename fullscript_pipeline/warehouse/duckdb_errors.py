@@ -19,6 +19,14 @@ def no_warehouse_error(path: Path) -> ConfigurationError:
     )
 
 
+def no_lake_error(place: str) -> ConfigurationError:
+    """The error for a lake that does not exist: nothing was pulled yet, or it is in another database."""
+    return ConfigurationError(
+        f"There is no lake in the database {place} yet: `fullscript-pipeline pull` makes it, or `migrate-store` from a "
+        "file."
+    )
+
+
 def _is_log_damage(error: Exception) -> bool:
     return "replaying WAL" in str(error)
 
@@ -30,7 +38,7 @@ def is_damage(error: Exception) -> bool:
 
 def unreadable_file_error(path: Path, error: Exception) -> ConfigurationError:
     """The error for a file that could not be read for another reason than its key."""
-    failure = f"The warehouse {path} cannot be read: {_first_line(error)}"
+    failure = f"The warehouse {path} cannot be read: {first_line(error)}"
     if _is_log_damage(error):
         return ConfigurationError(
             f"The warehouse's write-ahead log {path}.wal is damaged: `fullscript-pipeline restore FROM --force` brings "
@@ -55,7 +63,7 @@ def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationErr
             "unset the key to go on with it, or set FULLSCRIPT_DATA_DIR to a new folder and `connect` and `pull` there."
         )
     # DuckDB may quote the key in its message.
-    reason = _first_line(error).replace(key or "\0", "...")
+    reason = first_line(error).replace(key or "\0", "...")
     return ConfigurationError(
         f"The warehouse {path} cannot be opened with FULLSCRIPT_ENCRYPTION_KEY as it is set ({reason}) Set the key it "
         "was made with."
@@ -65,7 +73,7 @@ def key_error(path: Path, key: str | None, error: Exception) -> ConfigurationErr
 def open_elsewhere_error(path: Path, error: Exception) -> Busy:
     """The error for a file that a program has open which ignores our lock."""
     return Busy(
-        f"The warehouse {path} is open in another program: {_first_line(error)} Close it there, or read the copy under "
+        f"The warehouse {path} is open in another program: {first_line(error)} Close it there, or read the copy under "
         "`published/` instead."
     )
 
@@ -76,5 +84,6 @@ def holder_name_in(error: Exception) -> str:
     return f"process {match[1]}" if match else "another program"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What the error says first, as a sentence."""
     return str(error).splitlines()[0].rstrip("!. ") + "."

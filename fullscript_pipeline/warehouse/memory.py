@@ -26,6 +26,8 @@ LONG_LIST = 300_000
 # Bytes of the list of deleted rows of one block of VECTOR rows, rounded up.
 _DELETED_LIST = 17_500
 _ALLOWED = "mb_allowed"
+# Of a lake: what parts of files take while they are sent to a bucket (three of them of 50 MB).
+_UPLOADS, _UPLOADS_MB = "mb_for_uploads", 170
 
 
 def needed_megabytes(table: Table, size: Size) -> int:
@@ -46,6 +48,13 @@ def set_usual_limit(con: duckdb.DuckDBPyConnection) -> int:
     megabytes = max(USUAL_MB, LEFT_MB + _megabytes_for_deleted(con))
     _limit(con, megabytes)
     return megabytes
+
+
+def keep_for_uploads(con: duckdb.DuckDBPyConnection) -> None:
+    """Of a lake: adds to every limit what uploads need. It keeps deleted rows in files, and no lists of them."""
+    con.execute(f"SET VARIABLE {_UPLOADS} = {_UPLOADS_MB}")
+    con.execute("SET s3_uploader_max_filesize = '50GB'")
+    _limit(con, USUAL_MB)
 
 
 @contextmanager
@@ -88,7 +97,13 @@ def _allowed(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _limit(con: duckdb.DuckDBPyConnection, megabytes: int) -> None:
-    set_memory_limit(con, f"{megabytes}MB")
+    set_memory_limit(con, f"{megabytes + _for_uploads(con)}MB")
+
+
+def _for_uploads(con: duckdb.DuckDBPyConnection) -> int:
+    """0 for a file."""
+    (megabytes,) = con.execute(f"SELECT coalesce(getvariable('{_UPLOADS}'), 0)").fetchone() or (0,)
+    return int(megabytes)
 
 
 def _used_megabytes(con: duckdb.DuckDBPyConnection) -> int:
@@ -98,7 +113,9 @@ def _used_megabytes(con: duckdb.DuckDBPyConnection) -> int:
 
 def _megabytes_for_deleted(con: duckdb.DuckDBPyConnection, table: Table | None = None) -> int:
     """The maximum MB of the lists of deleted rows of a table, or of all. Tables with history only grow."""
-    return 0 if table and table.history else _rows(con, table) // VECTOR * _DELETED_LIST // 10**6
+    if (table and table.history) or _for_uploads(con):
+        return 0
+    return _rows(con, table) // VECTOR * _DELETED_LIST // 10**6
 
 
 def _rows(con: duckdb.DuckDBPyConnection, table: Table | None) -> int:

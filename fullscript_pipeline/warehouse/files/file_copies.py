@@ -1,4 +1,4 @@
-"""Copies, rewrites and replaces the warehouse file as a whole, under its lock; no step can leave half a file.
+"""Copies and replaces the warehouse file as a whole, under its lock; no step can leave half a file.
 
 What does not belong here: copies with other contents (`publish`), the other files of a backup.
 """
@@ -14,16 +14,6 @@ def copy_file(warehouse: Warehouse, target: Path) -> None:
     """Makes a consistent copy, byte for byte, under the same key. Raises FileExistsError if `target` exists."""
     with warehouse.exclusive_file() as path:
         copy_private(path, target)
-
-
-def vacuum(warehouse: Warehouse) -> None:
-    """Rewrites the whole file, so that deleted rows are gone for good: DuckDB leaves them in free blocks."""
-    fresh = warehouse.path.with_name(f".{warehouse.path.name}.rewriting")
-    fresh.unlink(missing_ok=True)
-    with warehouse.exclusive_file() as path:
-        with warehouse.read_with_target(fresh, warehouse.key) as con:
-            con.execute("COPY FROM DATABASE warehouse TO target")
-        fresh.replace(path)
 
 
 def replace_with(warehouse: Warehouse, source: Path) -> None:

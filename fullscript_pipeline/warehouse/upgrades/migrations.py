@@ -1,7 +1,7 @@
 """Creates and upgrades the tables of the warehouse.
 
-Plain DDL only (no ENUM, no function defaults) with a CHECKPOINT straight after: a kill after other DDL has left files
-that could not be opened. A file is upgraded if the statements here differ from those that it was made from: missing
+Plain DDL only (no ENUM, no function defaults), settled straight after: a kill after other DDL has left files that could
+not be opened. A file is upgraded if the statements here differ from those that it was made from: missing
 tables and columns are added (`new_columns`) and nothing is ever dropped, so a new column needs no step of its own.
 `VERSION` rises only if an older program must not write the file any more. What does not belong here: moving data
 (`new_columns`).
@@ -79,7 +79,7 @@ def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:
         version, stored_fingerprint = _version(con)
         if version > VERSION:
             raise ConfigurationError(
-                f"The warehouse {warehouse.path} is of version {version}, newer than this program's {VERSION}; "
+                f"The warehouse {warehouse.place} is of version {version}, newer than this program's {VERSION}; "
                 "update the program."
             )
         if (version, stored_fingerprint) == (VERSION, fingerprint):
@@ -97,7 +97,7 @@ def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:
             con.execute("ROLLBACK")
             raise
         con.execute("COMMIT")
-        con.execute("CHECKPOINT warehouse")
+        warehouse.settle(con)
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> tuple[int, str | None]:

@@ -1,0 +1,301 @@
+"""A warehouse that several machines share: a DuckLake, of encrypted files in a folder or bucket and a catalog.
+
+Readers see what was committed last and wait for nobody. Writers take turns, from before their transaction begins: of
+two transactions that delete from one table and insert into it, DuckLake lets one fail (docs/decisions/082). The lake
+stays attached, because to attach it takes half a second. What does not belong here: who is in the catalog's database
+(`lake_catalog`), any table.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import duckdb
+
+from fullscript_pipeline.errors import Busy, ConfigurationError, ServiceUnavailable
+from fullscript_pipeline.files import server_address
+from fullscript_pipeline.private_files import private_files
+from fullscript_pipeline.warehouse.attachment import ALIAS
+from fullscript_pipeline.warehouse.connection import LOCK_WAIT_SECONDS, Warehouse, extension_file, quoted
+from fullscript_pipeline.warehouse.duckdb_errors import first_line, no_lake_error
+from fullscript_pipeline.warehouse.lake_catalog import REFUSALS, SCHEMA, LakeCatalog
+from fullscript_pipeline.warehouse.memory import keep_for_uploads
+
+_EXTENSIONS = ("httpfs", "ducklake", "postgres_scanner")
+# A reader may go on reading what was replaced for so long; then its files are removed.
+KEEP_SNAPSHOTS = "1 hour"
+_REFUSED_BY_BUCKET = ("HTTP 403", "403 (Forbidden)", "AccessDenied", "Forbidden")
+_BUCKET_WORDS = ("HTTP", "s3://", "Could not establish connection", "Connection error")
+_CATALOG_WORDS = ("connect to Postgres", "connection to server", "server closed", "terminating connection", "SSL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakePlace:
+    """`catalog`: for libpq, perhaps with a password. `files`: a folder, or `s3://bucket/prefix`."""
+
+    catalog: str = field(repr=False)
+    files: str
+
+
+class Lake(Warehouse):
+    """`path`: where a warehouse file would be; landed pages and temporary files are beside it."""
+
+    def __init__(
+        self, place: LakePlace, path: Path, *, requires_tls: bool = False, lock_wait: float = LOCK_WAIT_SECONDS
+    ) -> None:
+        super().__init__(path, None, lock_wait=lock_wait)
+        self._catalog = LakeCatalog(place.catalog)
+        self._at, self._requires_tls = place, requires_tls
+        self._guard = threading.RLock()
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._uses = 0
+        self._is_made = False
+        self._require_turn: Callable[[], None] = _nothing
+        _lakes.add(self)
+
+    @property
+    def catalog(self) -> LakeCatalog:
+        return self._catalog
+
+    @property
+    def place(self) -> str:
+        return self._catalog.place
+
+    def exists(self) -> bool:
+        self._is_made = self._is_made or self._catalog.has_lake()
+        return self._is_made
+
+    def identity(self) -> Hashable | None:
+        return self._at.catalog if self.exists() else None
+
+    def missing(self) -> ConfigurationError:
+        return no_lake_error(self._catalog.place)
+
+    @contextmanager
+    def read_unlocked(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `read()`: readers of a lake never wait."""
+        with self.read() as con:
+            yield con
+
+    @contextmanager
+    def exclusive_file(self, *, checkpointed: bool = True) -> Iterator[Path]:
+        """Excludes this machine's other commands that write files beside the warehouse; the lake is not locked."""
+        self._lock.acquire()
+        try:
+            yield self.path
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def read_with_target(
+        self, path: Path, key: str | None, *, is_shared: bool = True
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yields a reading connection that also has a new file attached as `target`."""
+        with self._guard, private_files(), self._explained():
+            con = self._open()
+            try:
+                self._attach_target(con, path, key)
+                with self._attached(read_only=True):
+                    yield con
+            finally:
+                with suppress(duckdb.Error):
+                    con.execute("DETACH DATABASE IF EXISTS target")
+
+    def settle(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Nothing: a commit is whole in the catalog, and CHECKPOINT would rewrite the lake."""
+
+    def erase_deleted(self) -> None:
+        """Rewrites the files that hold deleted rows, and removes every snapshot and file but the present ones."""
+        with self.maintain() as con:
+            self._tidy(con, "0 seconds")
+
+    def tidy(self) -> int:
+        """Joins small files, and removes snapshots and files of KEEP_SNAPSHOTS ago. Returns how many files are left."""
+        with self.maintain() as con:
+            self._tidy(con, KEEP_SNAPSHOTS)
+            tables = con.execute(f"FROM ducklake_table_info('{ALIAS}')").df()
+        return int(tables["file_count"].sum() + tables["delete_file_count"].sum())
+
+    def _tidy(self, con: duckdb.DuckDBPyConnection, keep: str) -> None:
+        """Files that no snapshot needs are scheduled first, then removed."""
+        for statement in (
+            f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
+            f"CALL ducklake_merge_adjacent_files('{ALIAS}')",
+            f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)",
+            f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
+            f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
+            f"CALL ducklake_delete_orphaned_files('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
+        ):
+            self._require_turn()
+            con.execute(statement)
+
+    def _before_commit(self) -> None:
+        self._require_turn()
+
+    @contextmanager
+    def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._guard, private_files(), self._explained():
+            if self._uses:
+                yield self._open()
+                return
+            turn = nullcontext(_nothing) if read_only else self._catalog.writers_turn(self._lock_wait)
+            with turn as self._require_turn:
+                con = self._open()
+                self._uses += 1
+                try:
+                    with _snapshot(con) if read_only else nullcontext():
+                        yield con
+                except duckdb.Error:
+                    # Perhaps the catalog has closed its connections.
+                    self._close()
+                    raise
+                finally:
+                    self._uses -= 1
+        self._is_made = True
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """The attached lake; a connection that the catalog has closed meanwhile is replaced."""
+        if self._con is not None and not self._uses and not _answers(self._con):
+            self._close()
+        if self._con is None:
+            self._con = self._attach_lake()
+        return self._con
+
+    def _attach_lake(self) -> duckdb.DuckDBPyConnection:
+        if self._requires_tls and not (self._catalog.uses_tls() or self._catalog.is_on_this_machine()):
+            raise ConfigurationError(
+                f"The lake's catalog {self.place} is reached without TLS, and names of real patients would be in it: "
+                "add `sslmode=verify-full` to FULLSCRIPT_WAREHOUSE_URL, and TLS to the server."
+            )
+        con = self._connect(encrypts_spill=True)
+        for name in _EXTENSIONS:
+            con.execute(f"LOAD {quoted(extension_file(name))}")
+        if self._at.files.startswith("s3://"):
+            con.execute(_secret_of_bucket(self._at.files))
+        else:
+            Path(self._at.files).mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_for_uploads(con)
+        con.execute(
+            f"ATTACH {quoted(f'ducklake:postgres:{self._at.catalog}')} AS {ALIAS} (DATA_PATH "
+            f"{quoted(self._at.files)}, METADATA_SCHEMA '{SCHEMA}', ENCRYPTED, DATA_INLINING_ROW_LIMIT 0)"
+        )
+        con.execute(f"USE {ALIAS}")
+        return con
+
+    def _close(self) -> None:
+        con, self._con = self._con, None
+        if con is not None:
+            with suppress(duckdb.Error):
+                con.close()
+
+    def close_if_unused(self) -> None:
+        """Closes the catalog's connections unless a thread uses them: before a fork, whose child would share them."""
+        if self._guard.acquire(blocking=False):
+            try:
+                if not self._uses:
+                    self._close()
+            finally:
+                self._guard.release()
+
+    def forget_connection(self) -> None:
+        """In a forked child: what is attached belongs to the parent, and is neither used nor closed here."""
+        if self._con is not None:
+            _of_parent.append(self._con)
+        self._con, self._uses, self._guard = None, 0, threading.RLock()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns an error of DuckDB about the catalog or the bucket into a sentence without its address."""
+        try:
+            yield
+        except duckdb.Error as error:
+            says = str(error)
+            if isinstance(error, duckdb.TransactionException) and "conflict" in says.lower():
+                raise Busy(
+                    f"Another program wrote to the lake in {self._catalog.place} outside its turn: run this again."
+                ) from None
+            if any(words in says for words in (*_CATALOG_WORDS, *REFUSALS)):
+                raise self._catalog.told(Exception(first_line(error).replace(self._at.catalog, "..."))) from None
+            if isinstance(error, duckdb.IOException) and any(words in says for words in _BUCKET_WORDS):
+                raise self._error_of_files(says) from None
+            raise
+
+    def _error_of_files(self, says: str) -> Exception:
+        if any(words in says for words in _REFUSED_BY_BUCKET):
+            return ConfigurationError(
+                f"The bucket of the lake at {self._at.files} refuses these credentials: set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY of a user that may list, read, write and delete there."
+            )
+        return ServiceUnavailable(
+            f"The files of the lake at {self._at.files} cannot be reached: check AWS_ENDPOINT_URL, AWS_REGION and "
+            "the network, then run the command again."
+        )
+
+
+_lakes: "WeakSet[Lake]" = WeakSet()
+# Connections that a forked process has from its parent: to close one would end it for the parent, too.
+_of_parent: list[Any] = []
+
+
+def _nothing() -> None:
+    """There is no turn to keep."""
+
+
+@contextmanager
+def _snapshot(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+def _answers(con: duckdb.DuckDBPyConnection) -> bool:
+    try:
+        con.execute(f"FROM {ALIAS}.current_snapshot()")
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _secret_of_bucket(place: str) -> str:
+    """The statement that gives DuckDB the credentials of AWS's variables. Raises ConfigurationError without them."""
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
+    if not (key_id and secret):
+        raise ConfigurationError(
+            f"The files of the lake are at {place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of a user that may "
+            "list, read, write and delete there."
+        )
+    address = server_address()
+    options = {
+        "KEY_ID": key_id,
+        "SECRET": secret,
+        "REGION": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
+        "ENDPOINT": address.partition("://")[2].rstrip("/"),
+        "URL_STYLE": "path" if address else "vhost",
+        "USE_SSL": "false" if address.startswith("http:") else "true",
+    }
+    listed = ", ".join(f"{name} {quoted(value)}" for name, value in options.items() if value)
+    return f"CREATE OR REPLACE SECRET lake_files (TYPE s3, SCOPE {quoted(place)}, {listed})"
+
+
+def _close_lakes() -> None:
+    for lake in list(_lakes):
+        lake.close_if_unused()
+
+
+def _forget_connections() -> None:
+    for lake in list(_lakes):
+        lake.forget_connection()
+
+
+os.register_at_fork(before=_close_lakes, after_in_child=_forget_connections)
