@@ -18,7 +18,7 @@ from fullscript_pipeline.maintenance import restore as put_back
 from fullscript_pipeline.plural import counted
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import KEEP_SNAPSHOTS, Warehouse, warehouse_of
 from fullscript_pipeline.web import back_up_portal, restore_portal
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -118,7 +118,10 @@ def _has_log(settings: Settings) -> bool:
     return True
 
 
-@click.command(help="Remove landing files older than FULLSCRIPT_KEEP_LANDING_DAYS. Daily runs do this too.")
+@click.command(
+    help="Remove landing files older than FULLSCRIPT_KEEP_LANDING_DAYS, and join the small files of a lake. Daily runs "
+    "do this too."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 @with_settings
 def tidy(settings: Settings, dry_run: bool) -> None:
@@ -127,7 +130,7 @@ def tidy(settings: Settings, dry_run: bool) -> None:
     if not days:
         print_message("Landing files are kept forever: set FULLSCRIPT_KEEP_LANDING_DAYS to keep them for fewer days.")
     retention = counted(days, "day") if days else "forever"
-    warehouse = Warehouse(settings.warehouse_path, settings.warehouse_key)
+    warehouse = warehouse_of(settings)
     if dry_run or not days:
         tidied = remove_old_landing(settings, warehouse, only_look=dry_run)
     else:
@@ -135,3 +138,5 @@ def tidy(settings: Settings, dry_run: bool) -> None:
             tidied = remove_old_landing(settings, warehouse)
     word = "would be removed" if dry_run else "removed"
     print_data(f"{counted(tidied.files, 'file')}, {format_bytes(tidied.bytes)} {word} (kept: {retention})")
+    if not dry_run and (files := warehouse.tidy()) is not None:
+        print_data(f"The lake has {counted(files, 'file')}; what was replaced is kept for {KEEP_SNAPSHOTS}.")

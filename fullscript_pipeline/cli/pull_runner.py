@@ -63,12 +63,13 @@ def pull(settings: Settings, options: PullOptions) -> int:
         runs = _plan_runs(settings, select_clinics(store, options.clinics), options)
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
-    open_warehouse(settings)
+    warehouse = open_warehouse(settings)
     code, outcomes = execute_runs(instance, runs)
     _print_summary(outcomes)
     if stale := runs_for_stale_pages(settings, outcomes):
         execute_runs(instance, stale)
     remove_old_runs(instance, settings.keep_runs_days)
+    warehouse.tidy(only_if_due=True)
     return code
 
 

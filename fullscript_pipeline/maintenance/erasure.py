@@ -34,7 +34,7 @@ from fullscript_pipeline.reports import (
 )
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore, purge_clinic, purge_patient
-from fullscript_pipeline.warehouse import Warehouse
+from fullscript_pipeline.warehouse import Warehouse, moved_file
 from fullscript_pipeline.warehouse.personal_data import Subject, ids_of, purge
 from fullscript_pipeline.warehouse.publishing import CopyOptions, EmptyCopy, Level, options_of_copies, publish
 
@@ -88,7 +88,12 @@ def purge_everywhere(
 
 
 def _open_pages(settings: Settings) -> ReportStore:
-    """Raises ConfigurationError where pages of before FULLSCRIPT_FILES_URL was set are left, which hold everybody."""
+    """Raises ConfigurationError where a warehouse or pages of a former place are left, which hold everybody."""
+    if (moved := moved_file(settings.warehouse_path)).exists():
+        raise ConfigurationError(
+            f"{moved} is the warehouse from before it was moved into the lake, and nothing is erased in it: delete it, "
+            "then run the command again."
+        )
     former, present = settings.data_dir / "reports", open_files(settings, "reports").address("")
     is_present = settings.bucket_url is None and former.resolve() == settings.reports_dir.resolve()
     if is_present or not any((former / name).exists() for name in ("clinics", "kept")):

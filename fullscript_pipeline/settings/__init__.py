@@ -25,6 +25,7 @@ from fullscript_pipeline.settings.value_types import (
     has_password,
     parse_state_url,
     parse_time_zone,
+    parse_warehouse_url,
     place_of_database,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "load_settings",
     "parse_state_url",
     "parse_time_zone",
+    "parse_warehouse_url",
     "place_of_database",
     "read_dotenv",
     "unknown_variables",

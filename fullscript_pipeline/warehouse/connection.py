@@ -5,7 +5,6 @@ DuckDB file open for writing, no other process can even read it. Between two use
 other process waits (`attachment`). What does not belong here: tables, the SQL of a load, anything that fetches.
 """
 
-import importlib.util
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -19,32 +18,15 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse import duckdb_errors, memory
 from fullscript_pipeline.warehouse.attachment import ALIAS, WARN_AFTER_SECONDS, Attachment, WarehouseLock
+from fullscript_pipeline.warehouse.duckdb_sql import extension_file, quoted, quoted_key
 
 MEMORY_LIMIT = f"{memory.USUAL_MB}MB"
 LOCK_WAIT_SECONDS = 300.0
+# Of a lake: a reader may go on reading what was replaced for so long; then its files are removed.
+KEEP_SNAPSHOTS = "1 hour"
 
 
-def extension_file(name: str) -> Path:
-    """An extension's file from its wheel: nothing may be downloaded. `httpfs` holds the cipher for encrypted files."""
-    package = f"duckdb-extension-{name.replace('_', '-')}"
-    spec = importlib.util.find_spec(package.replace("-", "_"))
-    if spec is None or spec.origin is None:
-        advice = "set the environment up with `make`" if name == "httpfs" else "install the extra `distributed`"
-        raise ConfigurationError(f"The package {package} is missing: {advice}.")
-    return Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-
-
-def _quoted_key(key: str) -> str:
-    """Quotes a key for DuckDB, which reads it as bytes: ASCII stays as it is, others become `\\xC3\\xBC`."""
-    return quoted("".join(chr(b) if 32 <= b < 127 and b != 92 else f"\\x{b:02X}" for b in key.encode()))
-
-
-def quoted(value: str | Path) -> str:
-    """A text literal of SQL."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-class Catalog(Protocol):
+class CheckedCatalog(Protocol):
     """What a check asks of a lake's catalog (`lake_catalog`)."""
 
     place: str
@@ -86,7 +68,7 @@ class Warehouse:
         return opened
 
     @property
-    def catalog(self) -> Catalog | None:
+    def catalog(self) -> CheckedCatalog | None:
         """The database that says which files a lake has; None for a file."""
         return None
 
@@ -164,6 +146,10 @@ class Warehouse:
                 con.execute(f"COPY FROM DATABASE {ALIAS} TO target")
             fresh.replace(path)
 
+    def tidy(self, *, only_if_due: bool = False) -> int | None:
+        """Does what a lake needs every day; with `only_if_due` not twice. None: nothing was done, as of a file."""
+        return None
+
     @contextmanager
     def maintain(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yields a writable connection without a transaction, for migrations and checkpoints."""
@@ -197,17 +183,21 @@ class Warehouse:
         """
         with self.read() if is_shared else self.read_unlocked() as con:
             try:
-                self._attach_target(con, path, key)
+                self.attach_file(con, "target", path, key)
                 yield con
             finally:
                 con.execute(f"USE {ALIAS}")
                 con.execute("DETACH DATABASE IF EXISTS target")
 
-    def _attach_target(self, con: duckdb.DuckDBPyConnection, path: Path, key: str | None) -> None:
+    def attach_file(
+        self, con: duckdb.DuckDBPyConnection, name: str, path: Path, key: str | None, *, is_read_only: bool = False
+    ) -> None:
+        """Attaches another file, new or not, to an open connection."""
         if key and not self._key:
             con.execute(f"LOAD {quoted(extension_file('httpfs'))}")
-        clause = f" (ENCRYPTION_KEY {_quoted_key(key)})" if key else ""
-        con.execute(f"ATTACH {quoted(path)} AS target{clause}")
+        options = [*([f"ENCRYPTION_KEY {quoted_key(key)}"] if key else []), *(["READ_ONLY"] if is_read_only else [])]
+        clause = f" ({', '.join(options)})" if options else ""
+        con.execute(f"ATTACH {quoted(path)} AS {name}{clause}")
 
     @contextmanager
     def _explain_damage(self) -> Iterator[None]:
@@ -267,7 +257,7 @@ class Warehouse:
         return con
 
     def _attach(self, con: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        options = [f"ENCRYPTION_KEY {_quoted_key(self._key)}"] if self._key else []
+        options = [f"ENCRYPTION_KEY {quoted_key(self._key)}"] if self._key else []
         if read_only:
             options.append("READ_ONLY")
         clause = f" ({', '.join(options)})" if options else ""

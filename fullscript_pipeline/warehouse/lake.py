@@ -10,47 +10,44 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 import duckdb
 
-from fullscript_pipeline.errors import Busy, ConfigurationError, ServiceUnavailable
-from fullscript_pipeline.files import server_address
+from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse.attachment import ALIAS
-from fullscript_pipeline.warehouse.connection import LOCK_WAIT_SECONDS, Warehouse, extension_file, quoted
-from fullscript_pipeline.warehouse.duckdb_errors import first_line, no_lake_error
-from fullscript_pipeline.warehouse.lake_catalog import REFUSALS, SCHEMA, LakeCatalog
+from fullscript_pipeline.warehouse.connection import KEEP_SNAPSHOTS, LOCK_WAIT_SECONDS, Warehouse
+from fullscript_pipeline.warehouse.duckdb_errors import no_lake_error
+from fullscript_pipeline.warehouse.duckdb_sql import extension_file, quoted
+from fullscript_pipeline.warehouse.lake_catalog import SCHEMA, LakeCatalog
+from fullscript_pipeline.warehouse.lake_place import LakePlace, explained, secret_of_bucket
 from fullscript_pipeline.warehouse.memory import keep_for_uploads
 
 _EXTENSIONS = ("httpfs", "ducklake", "postgres_scanner")
-# A reader may go on reading what was replaced for so long; then its files are removed.
-KEEP_SNAPSHOTS = "1 hour"
-_REFUSED_BY_BUCKET = ("HTTP 403", "403 (Forbidden)", "AccessDenied", "Forbidden")
-_BUCKET_WORDS = ("HTTP", "s3://", "Could not establish connection", "Connection error")
-_CATALOG_WORDS = ("connect to Postgres", "connection to server", "server closed", "terminating connection", "SSL")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LakePlace:
-    """`catalog`: for libpq, perhaps with a password. `files`: a folder, or `s3://bucket/prefix`."""
-
-    catalog: str = field(repr=False)
-    files: str
+TIDY_AFTER = "20 hours"
 
 
 class Lake(Warehouse):
-    """`path`: where a warehouse file would be; landed pages and temporary files are beside it."""
+    """`path`: where a warehouse file would be. Landed pages, which `encryption_key` is for, are beside it.
+
+    Whoever reads the catalog can read the lake: DuckLake keeps the keys of its files there.
+    """
 
     def __init__(
-        self, place: LakePlace, path: Path, *, requires_tls: bool = False, lock_wait: float = LOCK_WAIT_SECONDS
+        self,
+        at: LakePlace,
+        path: Path,
+        encryption_key: str | None,
+        *,
+        requires_tls: bool = False,
+        lock_wait: float = LOCK_WAIT_SECONDS,
     ) -> None:
-        super().__init__(path, None, lock_wait=lock_wait)
-        self._catalog = LakeCatalog(place.catalog)
-        self._at, self._requires_tls = place, requires_tls
+        super().__init__(path, encryption_key, lock_wait=lock_wait)
+        self._catalog = LakeCatalog(at.catalog)
+        self._at, self._requires_tls = at, requires_tls
         self._guard = threading.RLock()
         self._con: duckdb.DuckDBPyConnection | None = None
         self._uses = 0
@@ -96,10 +93,10 @@ class Lake(Warehouse):
         self, path: Path, key: str | None, *, is_shared: bool = True
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yields a reading connection that also has a new file attached as `target`."""
-        with self._guard, private_files(), self._explained():
+        with self._guard, private_files(), explained(self._at, self._catalog):
             con = self._open()
             try:
-                self._attach_target(con, path, key)
+                self.attach_file(con, "target", path, key)
                 with self._attached(read_only=True):
                     yield con
             finally:
@@ -112,24 +109,30 @@ class Lake(Warehouse):
     def erase_deleted(self) -> None:
         """Rewrites the files that hold deleted rows, and removes every snapshot and file but the present ones."""
         with self.maintain() as con:
-            self._tidy(con, "0 seconds")
+            self._tidy(con, "older_than => now()", "cleanup_all => true")
+            self._catalog.narrow_statistics()
+        # What this process remembers of them would be written again.
+        self.close_if_unused()
 
-    def tidy(self) -> int:
+    def tidy(self, *, only_if_due: bool = False) -> int | None:
         """Joins small files, and removes snapshots and files of KEEP_SNAPSHOTS ago. Returns how many files are left."""
+        if not self.exists() or (only_if_due and not self._catalog.has_snapshot_older_than(TIDY_AFTER)):
+            return None
         with self.maintain() as con:
-            self._tidy(con, KEEP_SNAPSHOTS)
+            older = f"older_than => now() - INTERVAL '{KEEP_SNAPSHOTS}'"
+            self._tidy(con, older, older)
             tables = con.execute(f"FROM ducklake_table_info('{ALIAS}')").df()
         return int(tables["file_count"].sum() + tables["delete_file_count"].sum())
 
-    def _tidy(self, con: duckdb.DuckDBPyConnection, keep: str) -> None:
-        """Files that no snapshot needs are scheduled first, then removed."""
+    def _tidy(self, con: duckdb.DuckDBPyConnection, old_snapshots: str, old_files: str) -> None:
+        """What no snapshot needs any more is scheduled by one statement, and removed by a later one."""
         for statement in (
-            f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
-            f"CALL ducklake_merge_adjacent_files('{ALIAS}')",
+            f"CALL ducklake_expire_snapshots('{ALIAS}', {old_snapshots})",
             f"CALL ducklake_rewrite_data_files('{ALIAS}', delete_threshold => 0)",
-            f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
-            f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
-            f"CALL ducklake_delete_orphaned_files('{ALIAS}', older_than => now() - INTERVAL '{keep}')",
+            f"CALL ducklake_merge_adjacent_files('{ALIAS}')",
+            f"CALL ducklake_expire_snapshots('{ALIAS}', {old_snapshots})",
+            f"CALL ducklake_cleanup_old_files('{ALIAS}', {old_files})",
+            f"CALL ducklake_delete_orphaned_files('{ALIAS}', {old_files})",
         ):
             self._require_turn()
             con.execute(statement)
@@ -139,7 +142,7 @@ class Lake(Warehouse):
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._guard, private_files(), self._explained():
+        with self._guard, private_files(), explained(self._at, self._catalog):
             if self._uses:
                 yield self._open()
                 return
@@ -176,7 +179,7 @@ class Lake(Warehouse):
         for name in _EXTENSIONS:
             con.execute(f"LOAD {quoted(extension_file(name))}")
         if self._at.files.startswith("s3://"):
-            con.execute(_secret_of_bucket(self._at.files))
+            con.execute(secret_of_bucket(self._at.files))
         else:
             Path(self._at.files).mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_for_uploads(con)
@@ -208,34 +211,6 @@ class Lake(Warehouse):
             _of_parent.append(self._con)
         self._con, self._uses, self._guard = None, 0, threading.RLock()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turns an error of DuckDB about the catalog or the bucket into a sentence without its address."""
-        try:
-            yield
-        except duckdb.Error as error:
-            says = str(error)
-            if isinstance(error, duckdb.TransactionException) and "conflict" in says.lower():
-                raise Busy(
-                    f"Another program wrote to the lake in {self._catalog.place} outside its turn: run this again."
-                ) from None
-            if any(words in says for words in (*_CATALOG_WORDS, *REFUSALS)):
-                raise self._catalog.told(Exception(first_line(error).replace(self._at.catalog, "..."))) from None
-            if isinstance(error, duckdb.IOException) and any(words in says for words in _BUCKET_WORDS):
-                raise self._error_of_files(says) from None
-            raise
-
-    def _error_of_files(self, says: str) -> Exception:
-        if any(words in says for words in _REFUSED_BY_BUCKET):
-            return ConfigurationError(
-                f"The bucket of the lake at {self._at.files} refuses these credentials: set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY of a user that may list, read, write and delete there."
-            )
-        return ServiceUnavailable(
-            f"The files of the lake at {self._at.files} cannot be reached: check AWS_ENDPOINT_URL, AWS_REGION and "
-            "the network, then run the command again."
-        )
-
 
 _lakes: "WeakSet[Lake]" = WeakSet()
 # Connections that a forked process has from its parent: to close one would end it for the parent, too.
@@ -264,28 +239,6 @@ def _answers(con: duckdb.DuckDBPyConnection) -> bool:
     except duckdb.Error:
         return False
     return True
-
-
-def _secret_of_bucket(place: str) -> str:
-    """The statement that gives DuckDB the credentials of AWS's variables. Raises ConfigurationError without them."""
-    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
-    if not (key_id and secret):
-        raise ConfigurationError(
-            f"The files of the lake are at {place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of a user that may "
-            "list, read, write and delete there."
-        )
-    address = server_address()
-    options = {
-        "KEY_ID": key_id,
-        "SECRET": secret,
-        "REGION": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", ""),
-        "ENDPOINT": address.partition("://")[2].rstrip("/"),
-        "URL_STYLE": "path" if address else "vhost",
-        "USE_SSL": "false" if address.startswith("http:") else "true",
-    }
-    listed = ", ".join(f"{name} {quoted(value)}" for name, value in options.items() if value)
-    return f"CREATE OR REPLACE SECRET lake_files (TYPE s3, SCOPE {quoted(place)}, {listed})"
 
 
 def _close_lakes() -> None:

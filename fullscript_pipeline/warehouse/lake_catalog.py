@@ -5,8 +5,9 @@ is imported only where FULLSCRIPT_WAREHOUSE_URL names a lake. What does not belo
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from typing import Any
 
 import psycopg2
@@ -23,8 +24,24 @@ _SESSION = "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepa
 _TURN = int.from_bytes(b"fulllake")
 _HOLDER = """SELECT application_name, host(client_addr) FROM pg_stat_activity JOIN pg_locks USING (pid)
     WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = %s"""
+_IS_OLDER = "SELECT min(snapshot_time) < now() - %s::interval FROM lake.ducklake_snapshot"
 _READERS = """SELECT coalesce(array_agg(DISTINCT grantee::text), '{}') FROM information_schema.role_table_grants
     WHERE table_schema = %s AND privilege_type = 'SELECT' AND grantee <> current_user"""
+# Of each column: what DuckLake says of the table, and of its present files that hold a value.
+_EXTREMES = """SELECT s.table_id, s.column_id, c.column_type, s.min_value, s.max_value,
+        array_agg(f.min_value) FILTER (WHERE f.value_count > f.null_count),
+        array_agg(f.max_value) FILTER (WHERE f.value_count > f.null_count)
+    FROM lake.ducklake_table_column_stats s JOIN lake.ducklake_column c USING (table_id, column_id)
+    LEFT JOIN (lake.ducklake_file_column_stats f JOIN lake.ducklake_data_file d USING (data_file_id))
+        ON (f.table_id, f.column_id) = (s.table_id, s.column_id) AND d.end_snapshot IS NULL
+    WHERE c.end_snapshot IS NULL GROUP BY 1, 2, 3, 4, 5"""
+_NARROW = """UPDATE lake.ducklake_table_column_stats SET min_value = %s, max_value = %s
+    WHERE (table_id, column_id) = (%s, %s)"""
+# How to order the catalog's texts of a value; texts, dates and times are in the order of their letters.
+_IN_ORDER: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("float", "double"), float),
+    **dict.fromkeys(("int", "uint", "decimal", "hugeint"), Decimal),
+}
 _LOCK_NOT_AVAILABLE = "55P03"
 # What PostgreSQL says to somebody whom it does not let in; an error while connecting has no SQLSTATE.
 REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
@@ -47,6 +64,29 @@ class LakeCatalog:
     def has_lake(self) -> bool:
         """Whether a lake's tables are there. Raises ServiceUnavailable or ConfigurationError without an answer."""
         return self._value("SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.ducklake_metadata"]) is True
+
+    def has_snapshot_older_than(self, interval: str) -> bool:
+        """Whether the oldest snapshot is older than an interval of PostgreSQL (`20 hours`)."""
+        return self._value(_IS_OLDER, [interval]) is True
+
+    def narrow_statistics(self) -> None:
+        """Sets a table's smallest and largest values to those of its files.
+
+        DuckLake only widens them when a file is removed, so they would still say a name that was erased. Called in the
+        writers' turn.
+        """
+        with closing(self._connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(_EXTREMES)
+            for table, column, kind, smallest, largest, of_files_min, of_files_max in cursor.fetchall():
+                order = next((of for name, of in _IN_ORDER.items() if str(kind).startswith(name)), str)
+                values = [*(of_files_min or []), *(of_files_max or [])]
+                if None in values or not values:
+                    found = (None, None) if not values else (smallest, largest)
+                else:
+                    found = min(of_files_min, key=order), max(of_files_max, key=order)
+                if found != (smallest, largest):
+                    cursor.execute(_NARROW, [*found, table, column])
 
     def uses_tls(self) -> bool:
         """Whether connections are encrypted."""

@@ -14,7 +14,8 @@ def warehouse_of(settings: Settings, *, lock_wait: float = LOCK_WAIT_SECONDS) ->
     if settings.lake_catalog is None:
         return Warehouse(settings.warehouse_path, settings.warehouse_key, lock_wait=lock_wait)
     try:
-        from fullscript_pipeline.warehouse.lake import Lake, LakePlace  # noqa: PLC0415
+        from fullscript_pipeline.warehouse.lake import Lake  # noqa: PLC0415
+        from fullscript_pipeline.warehouse.lake_place import LakePlace  # noqa: PLC0415
     except ModuleNotFoundError:
         raise ConfigurationError(
             "FULLSCRIPT_WAREHOUSE_URL names a lake, and its packages are not installed: `pip install "
@@ -22,4 +23,4 @@ def warehouse_of(settings: Settings, *, lock_wait: float = LOCK_WAIT_SECONDS) ->
         ) from None
     place = LakePlace(catalog=settings.lake_catalog, files=settings.lake_files)
     is_production = any(server.is_production and server.client_id for server in settings.servers.values())
-    return Lake(place, settings.warehouse_path, requires_tls=is_production, lock_wait=lock_wait)
+    return Lake(place, settings.warehouse_path, settings.warehouse_key, requires_tls=is_production, lock_wait=lock_wait)

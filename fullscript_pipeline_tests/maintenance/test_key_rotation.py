@@ -19,6 +19,7 @@ from fullscript_pipeline.maintenance import key_rotation
 from fullscript_pipeline.maintenance.backup import backups_under_different_keys, restore, verify
 from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
 from fullscript_pipeline.state import StateStore
+from fullscript_pipeline.warehouse import database_comparison
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files import reencryption
 from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
@@ -203,8 +204,8 @@ def test_a_copy_under_a_key_of_its_own_keeps_it(folder: Path) -> None:
 
 @pytest.mark.check_all
 def test_a_copy_that_differs_is_not_put_in_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = reencryption._contents
-    monkeypatch.setattr(reencryption, "_contents", lambda con, name: real(con, name)[name == "target" :])
+    real = database_comparison.contents
+    monkeypatch.setattr(database_comparison, "contents", lambda con, name: real(con, name)[name == "target" :])
     with pytest.raises(PipelineError, match="could not be copied whole"):
         _rotate(folder)
     assert reencryption.key_of_database(folder / "fullscript.duckdb", [NEW, OLD], folder / "tmp") == OLD

@@ -110,3 +110,32 @@ def test_files_may_be_in_another_folder_or_in_a_bucket(tmp_path: Path, monkeypat
     assert (load_settings().published_dir, load_settings().bucket_url) == (tmp_path / "files" / "published", None)
     monkeypatch.setenv("FULLSCRIPT_FILES_URL", "s3://bucket/prefix/")
     assert (load_settings().files_dir, load_settings().bucket_url) == (tmp_path / "data", "s3://bucket/prefix")
+
+
+LAKE = "ducklake:postgres:dbname=lake host=db.example.org password=canary"
+
+
+@pytest.mark.parametrize("text", ["dbname=lake password=canary", "ducklake:postgres:", "ducklake:canary.ducklake"])
+def test_what_is_no_lake_is_refused_without_repeating_it(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://db.example.org/state")
+    monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", text)
+    with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_WAREHOUSE_URL is no address of a lake; write") as caught:
+        load_settings()
+    assert "canary" not in str(caught.value)
+
+
+def test_a_lake_beside_a_state_store_of_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", LAKE)
+    with pytest.raises(ConfigurationError, match=r"the state store is a file of this one: set FULLSCRIPT_STATE_URL"):
+        load_settings()
+
+
+def test_a_lakes_files_are_where_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().lake_catalog is None
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://db.example.org/state")
+    monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", LAKE)
+    settings = load_settings()
+    assert settings.lake_catalog == "dbname=lake host=db.example.org password=canary"
+    assert (settings.lake_files, "canary" in repr(settings)) == (str(tmp_path / "data" / "lake"), False)
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", "s3://bucket/prefix")
+    assert load_settings().lake_files == "s3://bucket/prefix/lake"

@@ -7,6 +7,7 @@ from fullscript_pipeline.orchestration.automation.jobs import (
     clinic_sweep,
     orders_backfill,
 )
+from fullscript_pipeline.orchestration.automation.lake_upkeep_job import lake_upkeep
 from fullscript_pipeline.orchestration.automation.overview_job import operators_overview
 from fullscript_pipeline.orchestration.automation.patient_read_job import patient_read
 
@@ -18,4 +19,5 @@ ALL_JOBS = (
     clinic_sweep,
     patient_read,
     operators_overview,
+    lake_upkeep,
 )

@@ -15,6 +15,7 @@ import dagster as dg
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily
+from fullscript_pipeline.orchestration.automation.lake_upkeep_job import lake_upkeep, lake_upkeep_schedule
 from fullscript_pipeline.orchestration.automation.overview_job import operators_overview, operators_overview_schedule
 from fullscript_pipeline.orchestration.checks import (
     DRIFT_CHECKS,
@@ -106,7 +107,13 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         description="Every hour, runs the health checks, so that problems show before a day is missing.",
         **common,
     )
-    return [of_catalog(catalog_daily_schedule), of_clinics(clinic_daily_schedule), of_health, _for_operators(common)]
+    return [
+        of_catalog(catalog_daily_schedule),
+        of_clinics(clinic_daily_schedule),
+        of_health,
+        _for_operators(common),
+        _for_lake(common),
+    ]
 
 
 def _for_operators(common: Mapping[str, Any]) -> dg.ScheduleDefinition:
@@ -116,3 +123,12 @@ def _for_operators(common: Mapping[str, Any]) -> dg.ScheduleDefinition:
         description="Every 15 minutes, writes coverage and health for operators of the portal, where they sign in.",
         **common,
     )(operators_overview_schedule)
+
+
+def _for_lake(common: Mapping[str, Any]) -> dg.ScheduleDefinition:
+    return dg.schedule(
+        job=lake_upkeep,
+        cron_schedule="0 3 * * *",
+        description="At 03:00, joins the small files of a lake; does nothing where the warehouse is a file.",
+        **common,
+    )(lake_upkeep_schedule)

@@ -12,11 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-import duckdb
-
 from fullscript_pipeline.encryption import sync_folder
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.database_comparison import require_equal
 from fullscript_pipeline.warehouse.files.frame_file import FINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat
 
@@ -123,9 +122,7 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
             left.unlink(missing_ok=True)
         with database.read_with_target(fresh, new, is_shared=is_shared) as con:
             con.execute("COPY FROM DATABASE warehouse TO target")
-            if (of_old := _contents(con, "warehouse")) != (of_new := _contents(con, "target")):
-                differ = sorted({name for name, *_ in set(of_old) ^ set(of_new)})
-                raise PipelineError(f"{path} could not be copied whole: {', '.join(differ)} differ in the copy.")
+            require_equal(con, "warehouse", "target", what=str(path))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         if Path(f"{path}.wal").exists() or Path(f"{fresh}.wal").exists():
@@ -138,27 +135,6 @@ def rekey_database(path: Path, old: str | None, new: str, temp_dir: Path, *, is_
 def _opener(temp_dir: Path) -> Warehouse:
     """A warehouse that opens files of any key; its spilled files are encrypted."""
     return Warehouse(temp_dir / "none", "a key", temp_dir=temp_dir)
-
-
-def _contents(con: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, int, int | None]]:
-    """Every table with its row count and the sum of its row hashes, and every view and macro."""
-    tables = con.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
-        [database],
-    ).fetchall()
-    contents: list[tuple[str, int, int | None]] = []
-    for schema, table in tables:
-        query = f'SELECT count(*), sum(hash(t)) FROM {database}."{schema}"."{table}" t'
-        rows, hashes = con.execute(query).fetchall()[0]
-        contents.append((f"{schema}.{table}", rows, hashes))
-    others = con.execute(
-        """SELECT schema_name || '.' || view_name, 1, NULL FROM duckdb_views()
-        WHERE database_name = $1 AND NOT internal UNION ALL
-        SELECT schema_name || '.' || function_name, 2, NULL FROM duckdb_functions()
-        WHERE database_name = $1 AND NOT internal ORDER BY ALL""",
-        [database],
-    ).fetchall()
-    return [*contents, *others]
 
 
 def _under_none(path: Path) -> ConfigurationError:

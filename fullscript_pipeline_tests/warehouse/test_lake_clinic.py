@@ -1,0 +1,66 @@
+"""A clinic's days in a lake beside the same days in a file: the same tables, also after a move there and back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline.warehouse import move_into_lake, move_out_of_lake, moved_file
+from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.lake import Lake
+from fullscript_pipeline.warehouse.upgrades import migrate
+from fullscript_pipeline_tests.helpers.clinic_fixture import LiveClinic, open_live_clinic
+from fullscript_pipeline_tests.helpers.lakes import lake_catalog, open_lake
+from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+from fullscript_pipeline_tests.helpers.s3_server import Bucket
+from fullscript_pipeline_tests.helpers.table_hash import differing_tables, table_hashes
+
+pytestmark = [pytest.mark.check_all, pytest.mark.timeout(600)]
+
+# The state store remembers how far the feeds were read, for both warehouses; the copy of one is not the other's.
+OF_THE_STATE_STORE = ("core.events", "core.webhook_deliveries")
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveClinic]:
+    with open_live_clinic(tmp_path, all_clinics=1, patients=4, products=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lake(postgres: PostgresServer, bucket: Bucket, tmp_path: Path) -> Iterator[Lake]:
+    opened = open_lake(lake_catalog(postgres, str(tmp_path)), f"{bucket.url}/lake", tmp_path / "lake")
+    migrate(opened, [])
+    yield opened
+    opened.close_if_unused()
+
+
+def _pull(live: LiveClinic, warehouse: Warehouse) -> None:
+    live.warehouse = warehouse
+    live.pull_everything()
+
+
+def test_days_in_a_lake_are_the_days_in_a_file(live: LiveClinic, lake: Lake) -> None:
+    file = live.warehouse
+    _pull(live, lake)
+    live.connected.sandbox.control.advance(days=1)
+    live.connected.set_clock()
+    _pull(live, file)
+    _pull(live, lake)
+    in_file, in_lake = (table_hashes(one, without=OF_THE_STATE_STORE) for one in (file, lake))
+    assert differing_tables(in_file, in_lake) == []
+    assert in_file["core.orders"][0] > 0, "there is something to compare"
+
+
+def test_a_warehouse_moves_into_a_lake_and_back_with_every_row(live: LiveClinic, lake: Lake, tmp_path: Path) -> None:
+    file, before = live.warehouse, table_hashes(live.warehouse)
+    rows = move_into_lake(file, lake)
+    assert (table_hashes(lake), file.exists(), moved_file(file.path).exists()) == (before, False, True)
+    live.connected.sandbox.control.advance(days=1)
+    live.connected.set_clock()
+    _pull(live, lake)
+    in_lake = table_hashes(lake)
+    assert in_lake != before
+    assert move_out_of_lake(lake, file) > rows
+    assert table_hashes(file) == in_lake
+    assert file.path.stat().st_mode & 0o077 == 0
