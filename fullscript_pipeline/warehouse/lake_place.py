@@ -34,6 +34,8 @@ def explained(at: LakePlace, catalog: LakeCatalog) -> Iterator[None]:
     """Turns an error of DuckDB about the catalog or the bucket into a sentence without a password."""
     try:
         yield
+    except (duckdb.CatalogException, duckdb.BinderException):
+        raise  # a statement of ours is wrong, or a table is missing
     except duckdb.Error as error:
         says = str(error)
         if isinstance(error, duckdb.TransactionException) and "conflict" in says.lower():

@@ -4,7 +4,10 @@ What does not belong here: assertions.
 """
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
+
+import psycopg2
 
 from fullscript_pipeline.warehouse.connection import LOCK_WAIT_SECONDS
 from fullscript_pipeline.warehouse.lake import Lake
@@ -24,3 +27,15 @@ def open_lake(catalog: str, files: str, folder: Path, *, lock_wait: float = LOCK
     folder.mkdir(exist_ok=True)
     place = LakePlace(catalog=catalog, files=files)
     return Lake(place, folder / "fullscript.duckdb", None, lock_wait=lock_wait)
+
+
+def lake_catalog_text(catalog: str) -> str:
+    """Every row of the lake's own tables."""
+    with closing(psycopg2.connect(catalog)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'lake'")
+        text = ""
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT * FROM lake.{table}")
+            text += str(cursor.fetchall())
+        return text

@@ -18,10 +18,8 @@ from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.state import Delivery
 from fullscript_pipeline.warehouse.files.frame_file import LandingDamage
-from fullscript_pipeline_tests.helpers.lakes import lake_catalog
 from fullscript_pipeline_tests.helpers.person_everywhere import Filled
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
-from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.s3_server import S3Server
 
 # Tables and views; marts.adherence_daily has counts and no patient, and its last day is counted again.
@@ -39,24 +37,14 @@ STATUS_COUNTS = (
 )
 
 
-FURTHER = [pytest.param(place, marks=pytest.mark.check_all) for place in ("bucket", "lake")]
-
-
-@pytest.fixture(scope="module", params=["folder", *FURTHER])
+@pytest.fixture(scope="module", params=["folder", pytest.param("bucket", marks=pytest.mark.check_all)])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """One for all: filling takes seconds; the tests take more and more out of it.
-
-    Files are in a folder or a bucket; with the lake the warehouse and the state store are elsewhere, too.
-    """
+    """One for all: filling takes seconds; the tests take more and more out of it. Files are in a folder or a bucket."""
     variables, bucket = {"FULLSCRIPT_KEEP_PAGES_DAYS": "30"}, None
-    if request.param in {"bucket", "lake"}:
+    if request.param == "bucket":
         server: S3Server = request.getfixturevalue("s3")
         bucket = server.new_bucket()
         variables |= {"FULLSCRIPT_FILES_URL": bucket.url, **server.variables}
-    if request.param == "lake":
-        databases: PostgresServer = request.getfixturevalue("postgres")
-        variables["FULLSCRIPT_STATE_URL"] = databases.url_of("erasure")
-        variables["FULLSCRIPT_WAREHOUSE_URL"] = f"ducklake:postgres:{lake_catalog(databases, 'erasure')}"
     os.environ.update(variables)
     with connected_pipeline(tmp_path_factory.mktemp("world"), clinics=2, patients=10, products=12) as connected:
         yield Filled(connected, bucket)

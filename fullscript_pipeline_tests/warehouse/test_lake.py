@@ -6,16 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, ServiceUnavailable
 from fullscript_pipeline.warehouse.lake import Lake
 from fullscript_pipeline.warehouse.upgrades import migrate
-from fullscript_pipeline_tests.helpers.lakes import lake_catalog, open_lake
+from fullscript_pipeline_tests.helpers.lakes import lake_catalog, lake_catalog_text, open_lake
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.s3_server import Bucket
 
@@ -197,26 +195,14 @@ def test_what_was_deleted_is_gone_from_files_snapshots_and_catalog(lake: Lake, c
     with lake.write() as con:
         con.execute(PURGE, ["aaa-canary"])
         con.execute(PURGE, ["somebody else"])
-    assert "aaa-canary" in _catalog_text(catalog)
+    assert "aaa-canary" in lake_catalog_text(catalog)
     with lake.write() as con:
         con.execute("DELETE FROM ops.purges WHERE subject = 'aaa-canary'")
     lake.erase_deleted()
     with lake.read() as con:
         snapshots = con.execute("SELECT count(*) FROM ducklake_snapshots('warehouse')").fetchall()
-    assert (_count(lake), snapshots, "aaa-canary" in _catalog_text(catalog)) == (1, [(1,)], False)
+    assert (_count(lake), snapshots, "aaa-canary" in lake_catalog_text(catalog)) == (1, [(1,)], False)
     assert _files_of(lake, "purges") == 1
-
-
-def _catalog_text(catalog: str) -> str:
-    """Every row of the lake's own tables."""
-    with closing(psycopg2.connect(catalog)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'lake'")
-        text = ""
-        for (table,) in cursor.fetchall():
-            cursor.execute(f"SELECT * FROM lake.{table}")
-            text += str(cursor.fetchall())
-        return text
 
 
 def test_a_password_is_in_no_sentence(postgres: PostgresServer, tmp_path: Path) -> None:
