@@ -40,14 +40,15 @@ def check_warehouse(settings: Settings, store: StateStore | None) -> Iterator[Fi
     try:
         warehouse = warehouse_of(settings, lock_wait=2.0)
         is_there = warehouse.exists()
+        of_lake = list(check_lake(warehouse)) if is_there else []
     except PipelineError as error:
-        yield failed_by("warehouse.catalog", error)
+        yield failed_by("warehouse.catalog", error) if settings.lake_catalog else _unreadable_pulls(error)
         return
     if not is_there:
         yield skipped("warehouse.lock", "there is no warehouse yet; the first `pull` creates it")
         yield from (_check_clinic_pull(clinic, None) for clinic in clinics)
         return
-    place = list(check_lake(warehouse) if settings.lake_catalog else [_check_lock(settings)])
+    place = of_lake or [_check_lock(settings)]
     yield from place
     if place[0].what.startswith("held"):
         yield skipped("warehouse.pulls", f"the warehouse is {place[0].what}")

@@ -75,8 +75,7 @@ class LakeCatalog:
         DuckLake only widens them when a file is removed, so they would still say a name that was erased. Called in the
         writers' turn.
         """
-        with closing(self._connect()) as connection:
-            cursor = connection.cursor()
+        with self._cursor() as cursor:
             cursor.execute(_EXTREMES)
             for table, column, kind, smallest, largest, of_files_min, of_files_max in cursor.fetchall():
                 order = next((of for name, of in _IN_ORDER.items() if str(kind).startswith(name)), str)
@@ -144,11 +143,18 @@ class LakeCatalog:
         )
 
     def _value(self, query: str, values: Sequence[str] = ()) -> Any:
-        with closing(self._connect()) as connection:
-            cursor = connection.cursor()
+        with self._cursor() as cursor:
             cursor.execute(query, values)
             row = cursor.fetchone()
         return row[0] if row else None
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        with closing(self._connect()) as connection:
+            try:
+                yield connection.cursor()
+            except psycopg2.Error as error:
+                raise self.told(error) from None
 
     def _connect(self) -> Any:
         parts = {"connect_timeout": _CONNECT_SECONDS} | self._parts

@@ -17,6 +17,9 @@ from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
         (("file", "mysql://db.example.org/f"), "no address of a PostgreSQL database"),
         (("file", "postgresql://me:canary@db.example.org/f"), "holds a password"),
         (("file", "postgresql://me@db.example.org/f?password=canary"), "holds a password"),
+        (("file", "ducklake:postgres:dbname=f"), "move that first (`fullscript-pipeline migrate-store file postgresql"),
+        (("ducklake:postgres:dbname=f password=canary", "file"), "holds a password"),
+        (("file", "ducklake:f"), "no address of a lake"),
     ],
 )
 def test_what_cannot_be_moved_is_one_sentence(run: Run, tmp_path: Path, places: tuple[str, str], sentence: str) -> None:
