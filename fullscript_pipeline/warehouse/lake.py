@@ -121,8 +121,8 @@ class Lake(Warehouse):
         with self.maintain() as con:
             older = f"older_than => now() - INTERVAL '{KEEP_SNAPSHOTS}'"
             self._tidy(con, older, older)
-            tables = con.execute(f"FROM ducklake_table_info('{ALIAS}')").df()
-        return int(tables["file_count"].sum() + tables["delete_file_count"].sum())
+            files = con.execute("SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('warehouse')")
+            return int((files.fetchone() or (0,))[0] or 0)
 
     def _tidy(self, con: duckdb.DuckDBPyConnection, old_snapshots: str, old_files: str) -> None:
         """What no snapshot needs any more is scheduled by one statement, and removed by a later one."""
