@@ -6,6 +6,7 @@ What does not belong here: assertions.
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -73,7 +74,8 @@ def running_postgres() -> Iterator[PostgresServer]:
                 _wait_until_ready(server.url, process)
                 yield server
             finally:
-                process.terminate()
+                # Without waiting for those who are still connected.
+                process.send_signal(signal.SIGINT)
                 process.wait(_READY_SECONDS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
