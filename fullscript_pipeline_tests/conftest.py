@@ -12,10 +12,12 @@ import pytest
 
 if TYPE_CHECKING:
     from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+    from fullscript_pipeline_tests.helpers.redis_server import RedisServer
     from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
 
 # pytest's own, and what opening an instance sets for Dagster.
-_MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE", "DAGSTER_HISTORY_URL"}
+_MAY_CHANGE = {"PYTEST_CURRENT_TEST", "DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"}
+_MAY_CHANGE |= {"DAGSTER_HISTORY_URL", "DAGSTER_RUNS_BROKER"}
 
 
 def _unload_code_location() -> None:
@@ -59,6 +61,15 @@ def s3() -> Iterator["S3Server"]:
     from fullscript_pipeline_tests.helpers.s3_server import running_s3  # noqa: PLC0415 - few need it
 
     with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def queue() -> Iterator["RedisServer"]:
+    """A real Redis; the test skips where none is installed."""
+    from fullscript_pipeline_tests.helpers.redis_server import running_redis  # noqa: PLC0415 - few need it
+
+    with running_redis() as server:
         yield server
 
 

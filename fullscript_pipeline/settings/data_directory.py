@@ -75,19 +75,25 @@ class DataDirectory(BaseSettings):
     )
     runner: Runner = Field(
         "local",
-        description="who runs pulls: `local`, the daemon's machine. Runs on other machines (`celery+redis://...`, "
-        "`k8s`) are refused: the warehouse is a file of one machine",
+        repr=False,
+        description="who runs pulls: `local`, the daemon's machine; or `celery+redis://HOST:PORT/0`, a queue from "
+        "which workers on any machine take them, with the extra `distributed`, and FULLSCRIPT_STATE_URL, "
+        "FULLSCRIPT_FILES_URL (a bucket) and FULLSCRIPT_WAREHOUSE_URL set",
     )
 
     @field_validator("runner")
     @classmethod
     def _check_runner(cls, runner: str, info: ValidationInfo) -> str:
-        if runner == "local":
+        data = info.data
+        is_bucket = str(data.get("files_url") or "").startswith("s3:")
+        local = [] if data.get("state_url") else ["the state store (FULLSCRIPT_STATE_URL)"]
+        local += [] if is_bucket else ["pages and copies (FULLSCRIPT_FILES_URL, a bucket)"]
+        local += [] if data.get("warehouse_url") else ["the warehouse (FULLSCRIPT_WAREHOUSE_URL)"]
+        if runner == "local" or not local:
             return runner
-        local = ["the warehouse", "landed pages", *([] if info.data.get("state_url") else ["the state store"])]
         raise ValueError(
-            f"is {runner}, whose workers are on other machines, and {', '.join(local)} are files in the data directory "
-            "of this one: set it to local, until a version can keep them elsewhere."
+            f"is celery, whose workers are on other machines, and {' and '.join(local)} would be files of this one: "
+            "set what is named, or set the runner to local."
         )
 
     @field_validator("warehouse_url")
@@ -145,6 +151,11 @@ class DataDirectory(BaseSettings):
     def state_place(self) -> str:
         """The same for sentences, without a password."""
         return place_of_database(self.state_url) if self.state_url else str(self.state_path)
+
+    @property
+    def broker_url(self) -> str | None:
+        """The queue of runs for workers, perhaps with a password; None where the daemon's machine runs them."""
+        return None if self.runner == "local" else self.runner.removeprefix("celery+")
 
     @property
     def landing_dir(self) -> Path:

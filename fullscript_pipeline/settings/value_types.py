@@ -79,12 +79,23 @@ def parse_warehouse_url(text: str) -> str | None:
 
 
 def parse_runner(text: str) -> str:
-    """Return the kind of runner. The address of one may hold a password."""
-    if text in {"local", "k8s"}:
+    """Return `local`, or the address of a queue of runs, which may hold a password."""
+    if text == "local":
         return text
-    if text.startswith("celery+redis://"):
-        return "celery"
-    raise ValueError("names no runner; set it to local.")
+    if text == "k8s":
+        raise ValueError(
+            "is k8s, and this version starts no run through Kubernetes: set it to local, or to "
+            "celery+redis://HOST:PORT/0 with workers as pods."
+        )
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme == "celery+redis" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or not re.fullmatch(r"/?[0-9]*", parts.path) or parts.query or parts.fragment:
+        # The value is not repeated: it may hold a password.
+        raise ValueError("names no runner; set it to local, or to celery+redis://HOST:PORT/0.")
+    return text
 
 
 def place_of_database(url: str) -> str:

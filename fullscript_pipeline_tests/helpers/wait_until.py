@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 
-def wait(until: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether `until` came true within `seconds`."""
+def wait(until: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> bool:
+    """Whether `until` came true within `seconds`; it is asked again after `every`."""
     deadline = time.monotonic() + seconds
     while not (done := until()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(every)
     return done

@@ -87,6 +87,8 @@ def test_a_failure_is_told_by_a_program_and_its_arguments(monkeypatch: pytest.Mo
 
 def test_what_is_started_without_an_environment_of_its_own_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_US_CLIENT_SECRET", "a-secret")
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://somebody:a-secret@host/database")
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "celery+redis://:a-secret@host:6379/0")
     monkeypatch.setenv("FULLSCRIPT_SWEEP_DAYS", "9")
     with hidden_secrets():
         seen = subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
@@ -95,21 +97,39 @@ def test_what_is_started_without_an_environment_of_its_own_gets_no_secret(monkey
     assert os.environ["FULLSCRIPT_US_CLIENT_SECRET"] == "a-secret"
 
 
-@pytest.mark.parametrize("runner", ["k8s", "celery+redis://:secret@host/0"])
-def test_runs_on_other_machines_are_refused_while_data_are_files_of_this_one(
-    runner: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert load_settings().runner == "local"
+def test_workers_are_refused_while_data_are_files_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names each store that a worker elsewhere would not see, and nothing of the address."""
+    assert (load_settings().runner, load_settings().broker_url) == ("local", None)
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "celery+redis://:secret@host:6379/0")
+    stores = {
+        "STATE_URL": "postgresql://somebody@host/database",
+        "FILES_URL": "s3://bucket/place",
+        "WAREHOUSE_URL": "ducklake:postgres:dbname=database host=host",
+    }
+    missing = set(stores)
+    for name, url in stores.items():
+        with pytest.raises(ConfigurationError, match="FULLSCRIPT_RUNNER is celery") as caught:
+            load_settings()
+        assert (caught.value.exit_code, "secret" in str(caught.value)) == (78, False)
+        assert {word for word in stores if f"(FULLSCRIPT_{word}" in str(caught.value)} == missing
+        monkeypatch.setenv(f"FULLSCRIPT_{name}", url)
+        missing.remove(name)
+    assert load_settings().broker_url == "redis://:secret@host:6379/0"
+    assert "secret" not in repr(load_settings())
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", "file:///srv/files")
+    with pytest.raises(ConfigurationError, match="a bucket"):
+        load_settings()
+
+
+@pytest.mark.parametrize("runner", ["cron", "celery+redis://", "celery+amqp://:secret@host", "celery+redis://host/a?b"])
+def test_another_word_is_no_runner(runner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_RUNNER", runner)
-    with pytest.raises(ConfigurationError, match="the warehouse, landed pages, the state store are files") as caught:
+    with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_RUNNER names no runner; set it to local") as caught:
         load_settings()
-    assert (caught.value.exit_code, "secret" in str(caught.value)) == (78, False)
-    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://somebody@host/database")
-    with pytest.raises(ConfigurationError, match="the warehouse, landed pages are files"):
-        load_settings()
+    assert "secret" not in str(caught.value)
 
 
-def test_another_word_is_no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FULLSCRIPT_RUNNER", "cron")
-    with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_RUNNER names no runner; set it to local"):
+def test_kubernetes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "k8s")
+    with pytest.raises(ConfigurationError, match="starts no run through Kubernetes"):
         load_settings()

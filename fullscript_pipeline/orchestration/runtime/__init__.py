@@ -11,7 +11,7 @@ from fullscript_pipeline.orchestration.runtime.console_logging import make_conso
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, fail_orphans, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
 from fullscript_pipeline.orchestration.runtime.old_runs import old_runs_sensor, remove_old_runs
-from fullscript_pipeline.orchestration.runtime.orphans import orphaned_runs_sensor
+from fullscript_pipeline.orchestration.runtime.orphans import health_of, is_alive, orphaned_runs_sensor, process_of
 from fullscript_pipeline.orchestration.runtime.outgoing import post_to_url, send_to_command
 from fullscript_pipeline.orchestration.runtime.partitions import (
     clinic_days,
@@ -28,6 +28,7 @@ from fullscript_pipeline.orchestration.runtime.resources import (
     WarehouseResource,
     make_resources,
 )
+from fullscript_pipeline.orchestration.runtime.run_execution import execute_run
 
 __all__ = [
     "ClockRepair",
@@ -42,7 +43,10 @@ __all__ = [
     "clinic_partition",
     "clinics",
     "console_logging",
+    "execute_run",
     "fail_orphans",
+    "health_of",
+    "is_alive",
     "make_console",
     "make_resources",
     "notice_targets",
@@ -52,6 +56,7 @@ __all__ = [
     "post_to_url",
     "prepare_home",
     "print_json_by_default",
+    "process_of",
     "queue_change_notice",
     "region_days",
     "region_partition",

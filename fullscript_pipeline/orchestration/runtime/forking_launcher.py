@@ -19,10 +19,10 @@ from typing import Any, Self
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.errors import DagsterLaunchFailedError
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
-from fullscript_pipeline.orchestration.runtime.orphans import process_of
+from fullscript_pipeline.orchestration.runtime.orphans import health_of, process_of
 
 _PACKAGE = Path(__file__).parents[2]
 # Modules in the working directory must not be imported: -P.
@@ -92,14 +92,8 @@ class ForkingLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the run's process is alive; unknown on another machine."""
-        process = process_of(run)
-        alive = process.is_alive() if process else None
-        if alive is None:
-            return CheckRunHealthResult(WorkerStatus.UNKNOWN, "The process of this run is not visible from here.")
-        if alive:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "The process of this run is gone.")
+        """Whether the run's process is alive; of another machine that is known only with the history on PostgreSQL."""
+        return health_of(self._instance, run)
 
     def dispose(self) -> None:
         """Lets the process end as soon as its runs have ended."""

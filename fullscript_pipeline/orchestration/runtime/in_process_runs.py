@@ -17,7 +17,8 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, fail_orphans, held_by_this_process, process_tags
+from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, fail_orphans, process_tags
+from fullscript_pipeline.orchestration.runtime.run_locks import held_by_this_process
 from fullscript_pipeline.orchestration.runtime.stop_signals import stop_requests
 from fullscript_pipeline.private_files import private_files
 

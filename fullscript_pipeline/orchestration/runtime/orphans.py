@@ -1,21 +1,18 @@
 """Marks runs as failed when their process is gone, whether a command or the daemon started it.
 
-A run names its process in a tag, and the process holds a lock in the instance's home while it lives. Where process ids
-are visible, the tag decides; in another container of this machine, the lock does. Runs of other machines are left to
-Dagster's run monitoring (dagster.yaml). What does not belong here: executing a run (`in_process_runs`, `run_parent`).
+A run names its process in a tag. Where process ids are visible, the tag decides; elsewhere the locks that the process
+holds do (`run_locks`). Runs of other machines are left alone where Dagster's history is not on PostgreSQL. What does
+not belong here: executing a run (`in_process_runs`, `run_execution`).
 """
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import dagster as dg
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
+from fullscript_pipeline.orchestration.runtime.run_locks import is_held, remove_lock
 from fullscript_pipeline.plural import counted
-from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.process_identity import ProcessIdentity, started_after
 
 # The id of the process that executes a run, for people.
@@ -28,7 +25,6 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_LOCKS = "headless"
 # Between the start of a process and the row of its run, as clocks of different precision see it.
 _CLOCK_SLACK_SECONDS = 2.0
 
@@ -38,25 +34,29 @@ def process_tags(run_id: str) -> dict[str, str]:
     return {PID_TAG: str(os.getpid()), PROCESS_TAG: f"{run_id}/{ProcessIdentity.current()}"}
 
 
-@contextmanager
-def held_by_this_process(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Holds the run's lock. The system releases it when this process dies for any reason."""
-    path = _lock_path(instance, run_id)
-    make_private_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with suppress(OSError):  # a file system without locks: the tag alone decides
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
-
-
 def process_of(run: dg.DagsterRun) -> ProcessIdentity | None:
     """The process that executes the run; None when the run names none."""
     run_id, _, identity = run.tags.get(PROCESS_TAG, "").partition("/")
     return ProcessIdentity.parse(identity) if run_id == run.run_id else None
+
+
+def is_alive(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool | None:
+    """Whether the process that the run names is alive; None when it names none, or that is unknown here."""
+    process = process_of(run)
+    if process is None:
+        return None
+    alive = process.is_alive()
+    return is_held(instance, run.run_id, is_on_this_machine=process.runs_on_this_kernel) if alive is None else alive
+
+
+def health_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
+    """The same for Dagster's run monitoring, which fails a run that is not said to be running."""
+    alive = is_alive(instance, run)
+    if alive is None:
+        return CheckRunHealthResult(WorkerStatus.UNKNOWN, "The process of this run is not visible from here.")
+    if alive:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.FAILED, "The process of this run is gone.")
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
@@ -75,18 +75,15 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
                 run, "The process of this run is gone. Pull again: the next run resumes where this one stopped."
             )
             ended += 1
-        _lock_path(instance, record.dagster_run.run_id).unlink(missing_ok=True)
+        remove_lock(instance, record.dagster_run.run_id)
     return ended
 
 
 def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     """Whether this is a run that named its process, and that process has certainly ended."""
     run = record.dagster_run
-    if process := process_of(run):
-        alive = process.is_alive()
-        if alive is None and process.runs_on_this_kernel:
-            alive = _is_locked(_lock_path(instance, run.run_id))
-        return alive is False
+    if process_of(run):
+        return is_alive(instance, run) is False
     if PID_TAG in run.tags and PROCESS_TAG not in run.tags and PARENT_RUN_ID_TAG not in run.tags:
         return _pid_was_reused(run.tags[PID_TAG], record.create_timestamp.timestamp())
     return False
@@ -95,28 +92,6 @@ def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
 def _pid_was_reused(pid: str, created: float) -> bool:
     """For runs of an earlier version, which recorded only the pid: no process has it, or one that started later."""
     return not pid.isdigit() or started_after(int(pid), created + _CLOCK_SLACK_SECONDS) is not False
-
-
-def _is_locked(path: Path) -> bool | None:
-    """Whether a living process holds the lock; None when unknown."""
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    else:
-        return False
-    finally:
-        os.close(handle)
-
-
-def _lock_path(instance: dg.DagsterInstance, run_id: str) -> Path:
-    return Path(instance.root_directory) / _LOCKS / f"{run_id}.lock"
 
 
 @dg.sensor(

@@ -24,13 +24,10 @@ from typing import NoReturn
 
 from dagster import DagsterInstance
 from dagster._core.instance import InstanceRef
-from dagster._grpc.impl import core_execute_run
 from dagster._serdes import deserialize_value
-from dagster._utils.hosted_user_process import recon_job_from_origin
-from dagster._utils.interrupts import capture_interrupts
 
 import fullscript_pipeline.build  # noqa: F401 - what a run needs; see the docstring
-from fullscript_pipeline.orchestration.runtime.orphans import held_by_this_process, process_tags
+from fullscript_pipeline.orchestration.runtime.run_execution import execute_run
 from fullscript_pipeline.private_files import keep_files_private
 
 IDLE_SECONDS = 900.0
@@ -93,22 +90,10 @@ def _execute_and_exit(request: str) -> NoReturn:
 
 
 def _execute(run_id: str, instance_ref: str) -> None:
-    """Executes the run in this process, as Dagster's own launcher does in a new one."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), _LAUNCHER)
-    with (
-        capture_interrupts(),
-        DagsterInstance.from_ref(deserialize_value(instance_ref, InstanceRef)) as instance,
-        held_by_this_process(instance, run_id),
-    ):
-        instance.add_run_tags(run_id, process_tags(run_id))
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.job_code_origin is None:
-            return  # it was deleted meanwhile
-        # Failures are in the run's events before this raises.
-        for _ in core_execute_run(recon_job_from_origin(run.job_code_origin), run, instance, inject_env_vars=True):
-            pass
+    with DagsterInstance.from_ref(deserialize_value(instance_ref, InstanceRef)) as instance:
+        execute_run(instance, run_id)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from fullscript_pipeline.build import build_defs
 from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.orchestration.automation.refresh_requests import run_config
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
-from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, PROCESS_TAG, held_by_this_process, process_tags
+from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, PROCESS_TAG, process_tags
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
+from fullscript_pipeline.orchestration.runtime.run_locks import held_by_this_process
 from fullscript_pipeline.process_identity import ProcessIdentity
 from fullscript_pipeline.refresh import RefreshRequest
 from fullscript_pipeline.settings import load_settings
