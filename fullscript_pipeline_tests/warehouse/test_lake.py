@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, ServiceUnavailable
+from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.warehouse import warehouse_of
 from fullscript_pipeline.warehouse.lake import Lake
 from fullscript_pipeline.warehouse.upgrades import migrate
 from fullscript_pipeline_tests.helpers.lakes import lake_catalog, lake_catalog_text, open_lake
@@ -230,3 +232,19 @@ def test_a_bucket_that_refuses_or_is_down_is_one_sentence(
 def _count_rows(lake: Lake) -> None:
     with lake.read() as con:
         con.execute("SELECT max(subject || kind) FROM ops.purges").fetchall()
+
+
+def test_real_patients_are_not_sent_over_a_connection_without_tls(
+    catalog: str, files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hostaddr` leads here, and the name is another machine's."""
+    elsewhere = catalog.replace("host=127.0.0.1", "host=db.example.org hostaddr=127.0.0.1")
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://db.example.org/state")
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", f"file://{files}")
+    monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", f"ducklake:postgres:{elsewhere}")
+    (tmp_path / "data").mkdir()
+    migrate(warehouse_of(load_settings()), [])
+    monkeypatch.setenv("FULLSCRIPT_US_CLIENT_ID", "an app of real patients")
+    with pytest.raises(ConfigurationError, match="reached without TLS, and names of real patients"):
+        migrate(warehouse_of(load_settings()), [])
