@@ -64,9 +64,9 @@ def _migrate_warehouse(former: Settings, new: Settings, yes: bool) -> None:
     if not yes:
         click.confirm(f"Move the warehouse from {_place_of(former)} to {_place_of(new)}?", abort=True, err=True)
     with audit_logged(new, "migrate-store", destination=_place_of(new), at_end_only=True) as record:
-        leaving = open_warehouse(former)
+        leaving = open_warehouse(former, is_moving=True)
         if new.lake_catalog:
-            record.rows = move_into_lake(leaving, open_warehouse(new))
+            record.rows = move_into_lake(leaving, open_warehouse(new, is_moving=True))
             advice = (
                 f"Set FULLSCRIPT_WAREHOUSE_URL for every process. {moved_file(leaving.path)} holds what was moved, and "
                 "`purge` refuses while it is there: delete it when you have seen the lake."

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.settings import load_settings
-from fullscript_pipeline.warehouse import Warehouse, warehouse_of
+from fullscript_pipeline.warehouse import Warehouse, moved_file, warehouse_of
 from fullscript_pipeline.warehouse.duckdb_sql import extension_file
 
 _CODE = """
@@ -34,10 +35,29 @@ def test_a_file_needs_no_upkeep(tmp_path: Path) -> None:
     assert (type(warehouse), warehouse.catalog, warehouse.tidy()) == (Warehouse, None, None)
 
 
+def test_no_empty_file_is_made_where_the_warehouse_was_moved_into_a_lake() -> None:
+    settings = load_settings()
+    settings.prepare_data_dir()
+    moved_file(settings.warehouse_path).touch()
+    with pytest.raises(ConfigurationError, match=r"was moved into a lake.*: set FULLSCRIPT_WAREHOUSE_URL"):
+        open_warehouse(settings)
+    assert not settings.warehouse_path.exists()
+
+
 @pytest.fixture
 def with_lake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://db.example.org/state")
     monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", LAKE)
+
+
+@pytest.mark.usefixtures("with_lake")
+def test_no_empty_lake_is_made_beside_a_file_that_was_filled() -> None:
+    settings = load_settings()
+    settings.prepare_data_dir()
+    settings.warehouse_path.touch()
+    with pytest.raises(ConfigurationError, match=r"holds what was pulled before .* migrate-store file") as told:
+        open_warehouse(settings, is_moving=False)
+    assert "canary" not in str(told.value)
 
 
 @pytest.mark.usefixtures("with_lake")
