@@ -23,14 +23,18 @@ print("psycopg2" in sys.modules, "fullscript_pipeline.warehouse.lake" in sys.mod
 LAKE = "ducklake:postgres:host=127.0.0.1 port=9 dbname=lake password=canary"
 
 
-def test_nothing_of_a_lake_is_imported_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path))
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+
+
+def test_nothing_of_a_lake_is_imported_for_a_file() -> None:
     run = [sys.executable, "-c", _CODE]
     done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     assert done.stdout == "False False\n"
 
 
-def test_a_file_needs_no_upkeep(tmp_path: Path) -> None:
+def test_a_file_needs_no_upkeep() -> None:
     warehouse = warehouse_of(load_settings())
     assert (type(warehouse), warehouse.catalog, warehouse.tidy()) == (Warehouse, None, None)
 
