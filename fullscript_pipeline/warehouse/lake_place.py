@@ -42,6 +42,8 @@ def explained(at: LakePlace, catalog: LakeCatalog) -> Iterator[None]:
             raise Busy(
                 f"Another program wrote to the lake in {catalog.place} outside its turn: run this again."
             ) from None
+        if isinstance(error, duckdb.HTTPException):
+            raise _error_of_files(at, says) from None
         if any(words in says for words in (*_CATALOG_WORDS, *REFUSALS)):
             raise catalog.told(Exception(first_line(error).replace(at.catalog, "..."))) from None
         if isinstance(error, duckdb.IOException) and any(words in says for words in _BUCKET_WORDS):
