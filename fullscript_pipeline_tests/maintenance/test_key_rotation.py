@@ -94,7 +94,7 @@ STEPS = {
     "in the first landing file": (reencryption, "sync_folder", 1),
     "in the third landing file": (reencryption, "sync_folder", 3),
     "in the published copy": (reencryption, "sync_folder", 4),
-    "in the warehouse's copy": (reencryption, "_contents", 4),
+    "in the warehouse's copy": (database_comparison, "contents", 4),
     "at the warehouse": (reencryption, "sync_folder", 5),
     "before the last note": (key_rotation, "_remove_leftovers", 1),
 }
