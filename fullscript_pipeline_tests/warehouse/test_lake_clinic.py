@@ -31,6 +31,7 @@ OF_PLANS = tuple(
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveClinic]:
     with open_live_clinic(tmp_path, all_clinics=1, patients=5, products=10) as opened:
+        migrate(opened.warehouse, mart_ddl())
         yield opened
 
 
@@ -62,9 +63,7 @@ def test_days_in_a_lake_are_the_days_in_a_file(live: LiveClinic, lake: Lake) -> 
 
 
 def test_a_warehouse_moves_into_a_lake_and_back_with_every_row(live: LiveClinic, lake: Lake, tmp_path: Path) -> None:
-    file = live.warehouse
-    migrate(file, mart_ddl())
-    before = table_hashes(file)
+    file, before = live.warehouse, table_hashes(live.warehouse)
     rows = move_into_lake(file, lake)
     assert (table_hashes(lake), file.exists(), moved_file(file.path).exists()) == (before, False, True)
     live.connected.sandbox.control.advance(days=1)
