@@ -3,6 +3,8 @@
 What does not belong here: copying (`state.store_move`, `warehouse.warehouse_move`).
 """
 
+from collections.abc import Callable
+
 import click
 
 from fullscript_pipeline.cli.audited import audit_logged
@@ -89,10 +91,7 @@ def _settings_with_warehouse(settings: Settings, place: str) -> Settings:
     """The settings as if they named this warehouse. Raises ConfigurationError for an address that cannot be used."""
     if place == _FILE:
         return settings.model_copy(update={"warehouse_url": None})
-    try:
-        catalog = parse_warehouse_url(place)
-    except ValueError as problem:
-        raise ConfigurationError(f"{place!r} {problem} Or write `file` for the data directory's.") from None
+    catalog = _parsed(place, parse_warehouse_url)
     if catalog is None or "password" in catalog or has_password(catalog):
         raise ConfigurationError(_HOLDS_A_PASSWORD)
     if not settings.state_url:
@@ -107,10 +106,15 @@ def _settings_with_store(settings: Settings, place: str) -> Settings:
     """The settings as if they named this store. Raises ConfigurationError for an address that cannot be used."""
     if place == _FILE:
         return settings.model_copy(update={"state_url": None})
-    try:
-        address = parse_state_url(place)
-    except ValueError as problem:
-        raise ConfigurationError(f"{place!r} {problem} Or write `file` for the data directory's.") from None
+    address = _parsed(place, parse_state_url)
     if address and has_password(address):
         raise ConfigurationError(_HOLDS_A_PASSWORD)
     return settings.model_copy(update={"state_url": address})
+
+
+def _parsed(place: str, parse: Callable[[str], str | None]) -> str | None:
+    try:
+        return parse(place)
+    except ValueError as problem:
+        # The address is not repeated: it may hold a password.
+        raise ConfigurationError(f"FROM or TO {problem} Or write `file` for the data directory's.") from None

@@ -95,13 +95,16 @@ class Lake(Warehouse):
         """Yields a reading connection that also has a new file attached as `target`."""
         with self._guard, private_files(), explained(self._at, self._catalog):
             con = self._open()
+            self.attach_file(con, "target", path, key)
             try:
-                self.attach_file(con, "target", path, key)
                 with self._attached(read_only=True):
                     yield con
-            finally:
+            except BaseException:
                 with suppress(duckdb.Error):
-                    con.execute("DETACH DATABASE IF EXISTS target")
+                    con.execute("DETACH DATABASE target")
+                raise
+            # What it holds is whole in the file only after this, so a failure counts.
+            con.execute("DETACH DATABASE target")
 
     def settle(self, con: duckdb.DuckDBPyConnection) -> None:
         """Nothing: a commit is whole in the catalog, and CHECKPOINT would rewrite the lake."""

@@ -17,8 +17,12 @@ from fullscript_pipeline.warehouse.duckdb_sql import quoted
 from fullscript_pipeline.warehouse.lake_catalog import REFUSALS, LakeCatalog
 
 _REFUSED_BY_BUCKET = ("HTTP 403", "403 (Forbidden)", "AccessDenied", "Forbidden")
-_BUCKET_WORDS = ("HTTP", "s3://", "Could not establish connection", "Connection error")
-_CATALOG_WORDS = ("connect to Postgres", "connection to server", "server closed", "terminating connection", "SSL")
+_MISSING = ("HTTP 404", "404 (Not Found)", "NoSuchKey", "No such file")
+# How libpq tells of a connection that could not be made, or has ended.
+_CATALOG_WORDS = (
+    *("connect to Postgres", "connection to server", "connection to the server", "server closed"),
+    *("terminating connection", "data from server", "data to server", "SSL"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +47,26 @@ def explained(at: LakePlace, catalog: LakeCatalog) -> Iterator[None]:
                 f"Another program wrote to the lake in {catalog.place} outside its turn: run this again."
             ) from None
         if isinstance(error, duckdb.HTTPException):
-            raise _error_of_files(at, says) from None
+            raise _error_of_files(at, error) from None
         if any(words in says for words in (*_CATALOG_WORDS, *REFUSALS)):
             raise catalog.told(Exception(first_line(error).replace(at.catalog, "..."))) from None
-        if isinstance(error, duckdb.IOException) and any(words in says for words in _BUCKET_WORDS):
-            raise _error_of_files(at, says) from None
+        if isinstance(error, duckdb.IOException):
+            raise _error_of_files(at, error) from None
         raise
 
 
-def _error_of_files(at: LakePlace, says: str) -> PipelineError:
+def _error_of_files(at: LakePlace, error: duckdb.Error) -> PipelineError:
+    says = str(error)
+    if any(words in says for words in _MISSING):
+        return ConfigurationError(
+            f"A file of the lake at {at.files} is missing, so what it held cannot be read: bring it back from the "
+            "bucket's versions or a backup; if FULLSCRIPT_FILES_URL was changed, set it as it was."
+        )
+    if not at.files.startswith("s3://"):
+        return ConfigurationError(
+            f"The files of the lake at {at.files} cannot be read or written: {first_line(error)} Check the folder's "
+            "permissions and free space."
+        )
     if any(words in says for words in _REFUSED_BY_BUCKET):
         return ConfigurationError(
             f"The bucket of the lake at {at.files} refuses these credentials: set AWS_ACCESS_KEY_ID and "

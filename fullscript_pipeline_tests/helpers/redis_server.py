@@ -5,10 +5,8 @@ What does not belong here: assertions.
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 
 from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.wait_until import wait_until_it_listens
 
 PASSWORD = "password-of-the-queue"
 _READY_SECONDS = 30.0
@@ -50,23 +49,10 @@ def running_redis() -> Iterator[RedisServer]:
             os.chown(folder, _NOBODY, _NOBODY)
         with subprocess.Popen(run, stdout=subprocess.DEVNULL, cwd=folder, **user) as process:
             try:
-                _wait_until_ready(port, process)
+                wait_until_it_listens(port, process, _READY_SECONDS)
                 yield RedisServer(port)
             finally:
                 process.terminate()
                 process.wait(_READY_SECONDS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        else:
-            return

@@ -5,11 +5,9 @@ What does not belong here: assertions.
 
 import itertools
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.wait_until import wait_until_it_listens
 
 _READY_SECONDS = 30.0
 _KEY, _SECRET = "tests", "secret-of-tests"
@@ -69,7 +68,7 @@ def running_s3() -> Iterator[S3Server]:
     try:
         with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
-                _wait_until_ready(port, process)
+                wait_until_it_listens(port, process, _READY_SECONDS)
                 yield S3Server(port, folder)
             finally:
                 process.terminate()
@@ -84,16 +83,3 @@ def _program() -> str:
     if not found:
         pytest.skip("rclone, the S3 server of the tests, is not installed")
     return found
-
-
-def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        else:
-            return

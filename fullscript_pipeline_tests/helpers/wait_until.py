@@ -3,8 +3,11 @@
 What does not belong here: how long something may take (`benchmarks/`).
 """
 
+import socket
+import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 
 def wait(until: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> bool:
@@ -13,3 +16,17 @@ def wait(until: Callable[[], bool], seconds: float = 20, every: float = 0.02) ->
     while not (done := until()) and time.monotonic() < deadline:
         time.sleep(every)
     return done
+
+
+def wait_until_it_listens(port: int, process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """Until a server that was just started takes connections. Raises AssertionError if it ends, or does not."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        else:
+            return

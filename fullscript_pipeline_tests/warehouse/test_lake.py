@@ -229,6 +229,19 @@ def test_a_bucket_that_refuses_or_is_down_is_one_sentence(
         _count_rows(open_lake(catalog, files, tmp_path / "three"))
 
 
+@BOTH
+def test_a_file_that_is_gone_is_told_as_that_and_not_as_a_server_that_is_down(
+    lake: Lake, catalog: str, files: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with lake.write() as con:
+        con.execute(PURGE, ["one"])
+    place = request.getfixturevalue("bucket").folder / "lake" if files.startswith("s3:") else Path(files)
+    for path in place.rglob("purges/*.parquet"):
+        path.unlink()
+    with pytest.raises(ConfigurationError, match="is missing, so what it held cannot be read"):
+        _count_rows(open_lake(catalog, files, tmp_path / "two"))
+
+
 def _count_rows(lake: Lake) -> None:
     with lake.read() as con:
         con.execute("SELECT max(subject || kind) FROM ops.purges").fetchall()
