@@ -26,7 +26,6 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' helpers are not installed
 
-from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND
 from fullscript_pipeline_tests.helpers.free_ports import free_port
 
 PER_SECOND = 50
@@ -166,8 +165,9 @@ async def answers(url: str) -> None:
 
 async def pull_again_and_again(environment: dict[str, str], pulls: list[int]) -> None:
     while True:
+        # As the daemon's runs (`run_parent.LOWER_PRIORITY`).
         process = await asyncio.create_subprocess_exec(
-            *IN_BACKGROUND, *COMMAND, "pull", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            "nice", "-n", "10", *COMMAND, "pull", env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
             pulls.append(await process.wait())

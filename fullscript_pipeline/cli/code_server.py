@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND, run_child
+from fullscript_pipeline.cli.subprocesses import run_child
 from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.settings import Settings
 
@@ -51,7 +51,7 @@ def code_server(settings: Settings, log_format: str, environment: dict[str, str]
         # JSON is YAML.
         location = {"grpc_server": {"socket": str(address), "location_name": LOCATION}}
         workspace.write_text(json.dumps({"load_from": [location]}))
-        command = [*IN_BACKGROUND, sys.executable, "-m", "dagster", "api", "grpc", "--lazy-load-user-code"]
+        command = [sys.executable, "-m", "dagster", "api", "grpc", "--lazy-load-user-code"]
         command += ["--socket", str(address), "--module-name", _MODULE, "--location-name", LOCATION]
         # It says that it starts before it has read the settings.
         command += ["--log-level", "warning", "--log-format", log_format]

@@ -17,8 +17,6 @@ import psutil
 from fullscript_pipeline.errors import ServiceUnavailable
 
 STOP_WAIT_SECONDS = 10.0
-# Runs and sensors work in the background: on a busy machine the portal and the UI, where people wait, come first.
-IN_BACKGROUND = ("nice", "-n", "10")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from fullscript_pipeline.cli.code_server import code_server
 from fullscript_pipeline.cli.command_settings import with_settings
 from fullscript_pipeline.cli.console import print_data, print_message
 from fullscript_pipeline.cli.demo import add_demo_variables, read_demo_env, sign_in_links
-from fullscript_pipeline.cli.subprocesses import IN_BACKGROUND, run_child, sandbox_server
+from fullscript_pipeline.cli.subprocesses import run_child, sandbox_server
 from fullscript_pipeline.errors import Busy, ServiceUnavailable
 from fullscript_pipeline.sandbox.client import find_running
 from fullscript_pipeline.settings import Settings, declared_settings
@@ -110,7 +110,7 @@ def _dagster_children(
     python = (sys.executable, "-m")
     for command in (
         (*python, _WEBSERVER, "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)),
-        (*IN_BACKGROUND, *python, _DAEMON, "run", "-w", str(workspace)),
+        (*python, _DAEMON, "run", "-w", str(workspace)),
     ):
         yield run_child(
             [*command, "--log-format", _dagster_format(settings)],

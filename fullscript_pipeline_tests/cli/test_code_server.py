@@ -5,7 +5,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
 from dagster._core.test_utils import instance_for_test
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -28,8 +27,6 @@ def test_dagsters_processes_find_the_definitions_there(tmp_path: Path, monkeypat
             location = process.create_request_context().get_code_location(LOCATION)
             (repository,) = location.get_repositories().values()
             assert repository.has_job("clinic_daily")
-        its_own, here = psutil.Process(server.process.pid).nice(), psutil.Process().nice()
-        assert its_own == min(19, here + 10), "runs start from it: the portal and the UI, where people wait, come first"
         assert server.process.poll() is None
     assert server.process.poll() is not None
     assert not folder.exists()

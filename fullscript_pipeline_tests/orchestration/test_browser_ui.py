@@ -121,7 +121,7 @@ def test_an_asset_says_what_it_is_where_it_comes_from_and_what_is_in_it(page: Pa
 
 
 def test_an_assets_page_says_how_late_it_may_be(page: Page) -> None:
-    """The daemon evaluates the policy twice a minute, once it is up: beside other work that takes minutes (`nice`)."""
+    """The daemon evaluates the policy twice a minute, once it is up: beside other work that takes minutes."""
     page.open("/assets/core/orders").wait_for("Freshness policy", "Passing", seconds=EVALUATED_WITHIN_SECONDS)
 
 

@@ -31,6 +31,8 @@ from fullscript_pipeline.orchestration.runtime.run_execution import execute_run
 from fullscript_pipeline.private_files import keep_files_private
 
 IDLE_SECONDS = 900.0
+# Nobody waits for a run: on a busy machine the portal and the UI, where people wait, come first, and the daemon too.
+LOWER_PRIORITY = 10
 _REAP_SECONDS = 5.0
 _LAUNCHER = 0
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Starts runs until the socket is closed."""
     keep_files_private()
+    os.nice(LOWER_PRIORITY)
     # Ctrl-C in a terminal reaches every process of it: the runs stop by it, and this one ends with the daemon.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Without this, the first collection in a run would copy all the memory that it shares with this process.

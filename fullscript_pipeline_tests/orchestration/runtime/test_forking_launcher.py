@@ -97,7 +97,10 @@ def test_a_second_run_is_forked_from_the_process_of_the_first(daemon: Daemon) ->
     assert daemon.ends_as(first, SUCCESS), daemon.run(first)
     imported = parent.cpu_times().user
     with daemon.waiting_run() as second:
-        assert parent_of(daemon.pid(second)) == parent
+        assert parent_of(pid := daemon.pid(second)) == parent
+        assert psutil.Process(pid).nice() == min(19, psutil.Process().nice() + 10), (
+            "those who wait for a page come first"
+        )
         assert daemon.launcher.check_run_worker_health(daemon.run(second)).status is WorkerStatus.RUNNING
     assert daemon.ends_as(second, SUCCESS)
     assert parent.cpu_times().user - imported < 0.5, "it has imported anew"
