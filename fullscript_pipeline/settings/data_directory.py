@@ -167,6 +167,11 @@ class DataDirectory(BaseSettings):
         return self.files_url if self.files_url and self.files_url.startswith("s3:") else None
 
     @property
+    def is_landing_shared(self) -> bool:
+        """Whether landed pages are in the bucket, for every machine that shares the state store."""
+        return bool(self.bucket_url and self.state_url)
+
+    @property
     def files_dir(self) -> Path:
         """The folder of pages, copies and exports. With a bucket, some are written there before they are moved."""
         return Path(self.files_url.removeprefix("file://")) if self.files_url and not self.bucket_url else self.data_dir

@@ -25,6 +25,7 @@ from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.feed_positions import FeedPositions
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.lab_watch import LabWatch
+from fullscript_pipeline.state.landing_claims import LandingClaims
 from fullscript_pipeline.state.landing_days import record_landing_retention
 from fullscript_pipeline.state.opening import database_exists, open_database
 from fullscript_pipeline.state.page_rebuilds import PageRebuildQueue
@@ -74,6 +75,7 @@ class StateStore:
         self.snoozes = Snoozes(self.db, self.keyring)
         self.change_notices = ChangeNotices(self.db, self.keyring)
         self.purged = PurgeMemory(self.db, self.keyring)
+        self.landing_claims = LandingClaims(self.db, self.keyring)
         self.inbox = WebhookInbox(self.db, self.keyring, self._without_purged_people)
         self.facts = DirectoryFacts(self.db, self.keyring)
         self.audit = AuditLog(self.db, self.keyring)

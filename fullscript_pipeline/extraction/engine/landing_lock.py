@@ -13,7 +13,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.encryption import require_key_of_files
 from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.warehouse.files import FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import ABANDONED, FrameFile, LandingDamage
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
         # A future time means that the clock was set back: the age is unknown, so the file counts as old.
         if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
             return unfinished, lock
-        unfinished.rename(unfinished.with_suffix(".abandoned"))
+        unfinished.rename(unfinished.with_suffix(ABANDONED))
     new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
     lock = _try_lock(new)
     assert lock is not None  # noqa: S101 - nobody else knows the name
@@ -55,7 +55,7 @@ def open_landing_file(
             file.requests()
         except LandingDamage as damage:
             _log.warning("%s Its pages are fetched again.", damage)
-            file.rename(".abandoned")
+            file.rename(ABANDONED)
             release_lock(lock)
         except PipelineError:
             release_lock(lock)
