@@ -1,4 +1,4 @@
-"""Two workers with data directories of their own take runs from a queue; one is killed, the other goes on.
+"""Two workers with data directories of their own share a queue; one is killed, the other goes on from its pages.
 
 PostgreSQL, Redis, the S3 server, the code server, the daemon and the workers are real processes.
 """
@@ -22,6 +22,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from fullscript_pipeline.cli.code_server import LOCATION, code_server
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
 from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
@@ -35,6 +36,8 @@ from fullscript_pipeline_tests.helpers.wait_until import wait
 
 pytestmark = [pytest.mark.check_all, pytest.mark.timeout(900)]
 DAY = date(2026, 11, 22)
+# Three pages of them.
+PATIENTS = 230
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 _DAEMON = [sys.executable, "-m", "fullscript_pipeline.orchestration.daemon", "run"]
 # Enough of a clinic's day to write rows of each clinic into shared tables; all of it takes minutes on two processors.
@@ -95,13 +98,14 @@ class Machines:
     def ends_as(self, run_id: str, status: dg.DagsterRunStatus) -> bool:
         return wait(lambda: self.run(run_id).is_finished, 400, 0.5) and self.run(run_id).status is status
 
-    def is_in_step(self, run_id: str, step: str) -> bool:
-        events = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
-        return any(event.step_key == step for event in events)
-
     def retry_of(self, run_id: str) -> str | None:
         found = self.instance.get_runs(dg.RunsFilter(tags={PARENT_RUN_ID_TAG: run_id}))
         return found[0].run_id if found else None
+
+    def frames(self, resource: str) -> list[str]:
+        """The pages in the bucket of pulls that are not finished."""
+        names = open_files(self.connected.settings, "landing").names_below("")
+        return [name for name in names if f"/{resource}." in name and ".open/" in name]
 
     def patients(self) -> list[tuple[str, int, int]]:
         """Of each clinic: rows, and people."""
@@ -116,7 +120,7 @@ class Machines:
 @contextmanager
 def machines(folder: Path) -> Iterator[Machines]:
     with ExitStack() as opened:
-        pipeline = connected_pipeline(folder, clinics=2, world_clinics=2, patients=5, products=10)
+        pipeline = connected_pipeline(folder, clinics=2, world_clinics=2, patients=PATIENTS, products=10)
         connected = opened.enter_context(pipeline)
         instance = opened.enter_context(open_instance(connected.settings))
         add_clinic_partitions(instance, connected.store)
@@ -144,17 +148,22 @@ def test_two_workers_share_the_runs_and_one_outlives_the_other(
             assert made.ends_as(run_id, SUCCESS), (made.log("daemon"), made.log("one"), made.log("two"))
         assert {made.taken_by(run_id) for run_id in first} == {"one", "two"}
         before = made.patients()
-        assert [(rows, people) for _, rows, people in before] == [(6, 6), (6, 6)]
+        assert all(200 < PATIENTS <= rows == people < 300 for _, rows, people in before)
 
-        made.connected.sandbox.control.arm("slow_drip", endpoint="/clinic/patients", count=1, seconds=60)
+        control = made.connected.sandbox.control
+        control.arm("slow_drip", endpoint="/clinic/patients", nth=3, count=1, seconds=60)
         second = made.submit(keys[0])
-        assert wait(lambda: made.is_in_step(second, "patients"), 300, 0.5)
+        assert wait(lambda: len(made.frames("patients")) == 2, 300, 0.1)
         killed = str(made.taken_by(second))
         os.killpg(made.workers[killed].pid, signal.SIGKILL)
+        control.reset_requests()
         assert made.ends_as(second, FAILURE)
         assert wait(lambda: made.retry_of(second) is not None, 300, 0.5), "the daemon starts it again"
         third = str(made.retry_of(second))
         assert made.ends_as(third, SUCCESS), made.log("daemon")
         assert {killed, made.taken_by(third)} == {"one", "two"}
         assert made.patients() == before
+        asked = {row["endpoint"]: row["count"] for row in control.requests()["counts"]}
+        assert asked["/clinic/patients"] == 1, "the page that was being read"
+        assert made.frames("patients") == []
         assert not [name for name in ("one", "two", "daemon") if PASSWORD in made.log(name)]
