@@ -36,7 +36,7 @@ def remove_old_landing(
             quarantined = quarantine.landed_days(con)
     today = clock.today(settings.time_zone)
     tidied = tidy_landing(settings.landing_dir, days, today, kept=quarantined, only_look=only_look)
-    if shared := open_shared_landing(settings):
+    if settings.state_url and (shared := open_shared_landing(settings)):
         owners = [f"{clinic.server}/{owner}" for owner in (clinic.clinic_key, clinic.region)] if clinic else None
         first = today - timedelta(days=days)
         return tidied.plus(tidy_shared_landing(shared, first, owners=owners, kept=quarantined, only_look=only_look))

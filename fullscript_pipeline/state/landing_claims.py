@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 from fullscript_pipeline.errors import ServiceUnavailable
-from fullscript_pipeline.state.database import LockNotFree
-from fullscript_pipeline.state.part import StorePart
+from fullscript_pipeline.state.database import Database, LockNotFree
 
 # The shortest wait; 0 would be for ever.
 _WAIT_SECONDS = 0.05
@@ -37,19 +36,22 @@ class LandingClaim:
         self._lock.close()
 
 
-class LandingClaims(StorePart):
+class LandingClaims:
     """Takes claims. This process takes one of its own again: a step that failed in it is repeated in it."""
 
     _held: ClassVar[dict[tuple[int, str, str], LandingClaim]] = {}
 
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
     def take(self, name: str) -> LandingClaim | None:
         """Claims a pull by its name (server/owner/day/pull); None while another process holds it."""
-        mine = (os.getpid(), self.db.place, name)
+        mine = (os.getpid(), self._db.place, name)
         if (held := self._held.get(mine)) and held.is_held():
             return held
         lock = ExitStack()
         try:
-            is_held = lock.enter_context(self.db.named_lock(f"landing {name}", _WAIT_SECONDS))
+            is_held = lock.enter_context(self._db.named_lock(f"landing {name}", _WAIT_SECONDS))
         except LockNotFree:
             return None
         self._held[mine] = LandingClaim(name, lock, is_held)

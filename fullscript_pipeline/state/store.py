@@ -6,6 +6,7 @@ belong here: queries (a module per subject), HTTP, Dagster.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,7 +76,6 @@ class StateStore:
         self.snoozes = Snoozes(self.db, self.keyring)
         self.change_notices = ChangeNotices(self.db, self.keyring)
         self.purged = PurgeMemory(self.db, self.keyring)
-        self.landing_claims = LandingClaims(self.db, self.keyring)
         self.inbox = WebhookInbox(self.db, self.keyring, self._without_purged_people)
         self.facts = DirectoryFacts(self.db, self.keyring)
         self.audit = AuditLog(self.db, self.keyring)
@@ -89,6 +89,11 @@ class StateStore:
             self._refuse_moved_store(connection, database.place)
             self.keyring.use(read_key_fingerprint(connection))
         return database
+
+    @cached_property
+    def landing_claims(self) -> LandingClaims:
+        """Who fills which landing file, where several machines pull."""
+        return LandingClaims(self.db)
 
     @classmethod
     def open(cls, settings: Settings, *, read_only: bool = False, is_moving: bool = False) -> Self:

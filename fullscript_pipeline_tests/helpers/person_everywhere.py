@@ -125,7 +125,7 @@ class Filled:
             day=day,
             run_id="run",
             clinic=one,
-            shared=share_pulls(self.settings, self.store.landing_claims),
+            shared=share_pulls(self.settings, self.store),
         )
         with open_session(self.settings, self.store, one) as session:
             clinic.pull_clinic(target, session)
@@ -148,7 +148,7 @@ class Filled:
         target = Target(
             warehouse=self.warehouse, landing_dir=self.settings.landing_dir, encryption_key=None,
             server=self.clinic.server, region=self.clinic.region, day=clock.today(self.settings.time_zone),
-            run_id="run", clinic=self.clinic, shared=share_pulls(self.settings, self.store.landing_claims),
+            run_id="run", clinic=self.clinic, shared=share_pulls(self.settings, self.store),
         )  # fmt: skip
         with open_session(self.settings, self.store, self.clinic) as session:
             poll_feeds(session, self.store)

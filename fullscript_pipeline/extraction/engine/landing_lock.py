@@ -4,7 +4,8 @@ What does not belong here: what is written (`warehouse.landing`).
 """
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,13 +13,11 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.encryption import require_key_of_files
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.extraction.engine.shared_claim import RESUME_WITHIN, SharedPulls, open_shared_file
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.files import ABANDONED, FrameFile, LandingDamage
 
 _log = logging.getLogger(__name__)
-
-# Pages that an interrupted pull landed earlier than this are too old to use.
-RESUME_WITHIN = timedelta(hours=6)
 
 
 def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
@@ -42,9 +41,21 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
 
 
 def open_landing_file(
-    folder: Path, resource: str, pull_id: str, *, landing_dir: Path, encryption_key: str | None
-) -> tuple[FrameFile, FileLock]:
-    """Opens the file of an interrupted pull if all of it can be read, else a new one. Returns it with its lock."""
+    folder: Path,
+    resource: str,
+    pull_id: str,
+    *,
+    landing_dir: Path,
+    encryption_key: str | None,
+    shared: SharedPulls | None = None,
+) -> tuple[FrameFile, Callable[[], None]]:
+    """Opens the file of an interrupted pull if all of it can be read, else a new one.
+
+    Returns it with what lets others fill it. `shared`: where several machines pull, in place of the folder.
+    """
+    if shared:
+        place = folder.relative_to(landing_dir).as_posix()
+        return open_shared_file(shared, place, resource, pull_id=pull_id, encryption_key=encryption_key)
     while True:
         path, lock = claim_landing_file(folder, resource, pull_id)
         file = FrameFile(path, encryption_key)
@@ -61,7 +72,7 @@ def open_landing_file(
             release_lock(lock)
             raise
         else:
-            return file, lock
+            return file, partial(release_lock, lock)
 
 
 def _try_lock(path: Path) -> FileLock | None:

@@ -14,7 +14,7 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, Differences, NotFound, Page, PurgedObjectError
 from fullscript_pipeline.extraction.engine.answer_origin import view_of_envelope
-from fullscript_pipeline.extraction.engine.landing_lock import open_landing_file, release_lock
+from fullscript_pipeline.extraction.engine.landing_lock import open_landing_file
 from fullscript_pipeline.extraction.engine.list_progress import (
     FetchedList,
     ListRequest,
@@ -24,10 +24,8 @@ from fullscript_pipeline.extraction.engine.list_progress import (
 )
 from fullscript_pipeline.extraction.engine.pull_summary import PullSummary
 from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target
-from fullscript_pipeline.extraction.engine.shared_claim import open_shared_file
 from fullscript_pipeline.warehouse import Line, Request, keyed_line, make_line, parse_line
 from fullscript_pipeline.warehouse.event_log import event_proof
-from fullscript_pipeline.warehouse.files import FrameFile
 from fullscript_pipeline.warehouse.loading import Context, Counts, drift, load, narrower_views, pull_log
 
 # Lists whose `id` is not an id of their rows: rows are identified by their content.
@@ -40,7 +38,14 @@ class Pull:
     def __init__(self, target: Target, resource: str, *, file_name: str | None = None) -> None:
         self.target = target
         self.summary = PullSummary(target, resource)
-        self.file, self._release = _open_file(target, file_name or resource, self.summary.pull_id)
+        self.file, self._release = open_landing_file(
+            target.folder,
+            file_name or resource,
+            self.summary.pull_id,
+            landing_dir=target.landing_dir,
+            encryption_key=target.encryption_key,
+            shared=target.shared,
+        )
         self._object_exists: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
         # Endpoints whose objects were read by id.
@@ -243,17 +248,6 @@ class Pull:
     def _finish(self) -> None:
         self.file.finish()
         self._release()
-
-
-def _open_file(target: Target, name: str, pull_id: str) -> tuple[FrameFile, Callable[[], None]]:
-    """The file that the pull lands in, which only this process fills until the function is called."""
-    key = target.encryption_key
-    if target.shared:
-        shared_file, claim = open_shared_file(target.shared, target.place, name, pull_id=pull_id, encryption_key=key)
-        return shared_file, claim.release
-    folder, landing_dir = target.folder, target.landing_dir
-    file, lock = open_landing_file(folder, name, pull_id, landing_dir=landing_dir, encryption_key=key)
-    return file, lambda: release_lock(lock)
 
 
 def _row_id(endpoint: str, line: Line) -> str:

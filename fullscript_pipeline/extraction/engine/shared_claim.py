@@ -4,18 +4,21 @@ What does not belong here: how the file is stored (`warehouse.files.shared_landi
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.errors import PipelineError
-from fullscript_pipeline.extraction.engine.landing_lock import RESUME_WITHIN
 from fullscript_pipeline.settings import Settings
-from fullscript_pipeline.state import LandingClaim, LandingClaims
+from fullscript_pipeline.state import LandingClaim, LandingClaims, StateStore
 from fullscript_pipeline.warehouse import Request
 from fullscript_pipeline.warehouse.files import ABANDONED, FrameFile, LandingDamage, SharedLanding, open_shared_landing
 
 _log = logging.getLogger(__name__)
+
+# Pages that an interrupted pull landed earlier than this are too old to use, on one machine or several.
+RESUME_WITHIN = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +29,18 @@ class SharedPulls:
     claims: LandingClaims
 
 
-def share_pulls(settings: Settings, claims: LandingClaims) -> SharedPulls | None:
+def share_pulls(settings: Settings, store: StateStore) -> SharedPulls | None:
     """Where pulls land by these settings; None: in the folder of this machine."""
     landing = open_shared_landing(settings)
-    return SharedPulls(landing=landing, claims=claims) if landing else None
+    return SharedPulls(landing=landing, claims=store.landing_claims) if landing else None
 
 
 def open_shared_file(
     pulls: SharedPulls, place: str, resource: str, *, pull_id: str, encryption_key: str | None
-) -> tuple[FrameFile, LandingClaim]:
+) -> tuple[FrameFile, Callable[[], None]]:
     """Opens the file of a pull that was interrupted on any machine, if all of it can be read, else a new one.
 
-    `place`: server/owner/day. A file that another process fills is left alone.
+    Returns it with what lets others fill it. `place`: server/owner/day. What another process fills is left alone.
     """
     for pull in pulls.landing.unfinished(place, resource):
         claim = pulls.claims.take(pull)
@@ -49,12 +52,12 @@ def open_shared_file(
             claim.release()
             raise
         if file is not None:
-            return file, claim
+            return file, claim.release
         claim.release()
     pull = f"{place}/{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}"
     new = pulls.claims.take(pull)
     assert new is not None  # noqa: S101 - nobody else knows the name
-    return pulls.landing.open(pull, encryption_key, new.require_held), new
+    return pulls.landing.open(pull, encryption_key, new.require_held), new.release
 
 
 def _resumed(pulls: SharedPulls, pull: str, claim: LandingClaim, *, encryption_key: str | None) -> FrameFile | None:

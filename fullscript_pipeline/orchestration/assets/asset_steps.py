@@ -24,7 +24,7 @@ from fullscript_pipeline.orchestration.assets.step_failures import pipeline_erro
 from fullscript_pipeline.orchestration.runtime import FullscriptResource, WarehouseResource
 from fullscript_pipeline.resources.types import Resource
 from fullscript_pipeline.settings import LANDING_FOLDER, Settings
-from fullscript_pipeline.state import LandingClaims, StateStore
+from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.warehouse import Warehouse
 from fullscript_pipeline.warehouse.loading import Counts, pull_log
 
@@ -81,8 +81,8 @@ def clinic_step(
     """Opens what a clinic's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.session(partition_of(context)[0]) as (session, store):
         settings, clinic = fullscript.settings.read(), session.clinic
-        claims = store.landing_claims
-        target = _present(context, settings, warehouse.open(), clinic, claims=claims, clinic=clinic, store=store)
+        known = {"clinic": clinic, "claims_in": store, "store": store}
+        target = _present(context, settings, warehouse.open(), clinic, **known)
         yield ClinicStep(target=target, store=store, settings=settings, session=session)
 
 
@@ -93,7 +93,7 @@ def region_step(
     """Opens what a region's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.region_sessions(partition_of(context)[0]) as (sessions, store):
         settings, clinics = fullscript.settings.read(), [session.clinic for session in sessions]
-        known = {"clinic": None, "region_clinics": clinics, "claims": store.landing_claims}
+        known = {"clinic": None, "region_clinics": clinics, "claims_in": store}
         target = _present(context, settings, warehouse.open(), clinics[0], **known)
         yield RegionStep(target=target, store=store, settings=settings, sessions=sessions)
 
@@ -125,14 +125,15 @@ def make_target(
     run_id: str,
     of: ClinicRef,
     clinic: ClinicRef | None,
-    claims: LandingClaims,
+    claims_in: StateStore,
     store: StateStore | None = None,
     region_clinics: Sequence[ClinicRef] = (),
     only: Collection[str] = (),
 ) -> Target:
     """A target of any day, with the request estimate of the step that makes the tables `only`.
 
-    `of`: its server and region; `region_clinics`: who reads it. Raises ConfigurationError for a clock that is behind.
+    `of`: its server and region; `region_clinics`: who reads it; `claims_in`: the store that other machines see. Raises
+    ConfigurationError for a clock behind the last observation.
     """
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     with warehouse.read() as con:
@@ -143,7 +144,7 @@ def make_target(
     return Target(
         warehouse=warehouse,
         landing_dir=warehouse.path.with_name(LANDING_FOLDER),
-        shared=share_pulls(settings, claims),
+        shared=share_pulls(settings, claims_in) if settings.state_url else None,
         encryption_key=warehouse.key,
         server=of.server,
         region=of.region,

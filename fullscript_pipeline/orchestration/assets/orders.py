@@ -122,7 +122,7 @@ def _pull_orders(
             run_id=run_id,
             of=clinic,
             clinic=clinic,
-            claims=store.landing_claims,
+            claims_in=store,
             only={"orders"} if present else (),
         )
         if not present:

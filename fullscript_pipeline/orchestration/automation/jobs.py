@@ -114,7 +114,7 @@ def target_of(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay, sto
         run_id=context.run.run_id,
         of=clinic,
         clinic=clinic,
-        claims=store.landing_claims,
+        claims_in=store,
     )
 
 
