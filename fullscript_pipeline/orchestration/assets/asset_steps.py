@@ -132,8 +132,7 @@ def make_target(
 ) -> Target:
     """A target of any day, with the request estimate of the step that makes the tables `only`.
 
-    `of`: its server and region; `region_clinics`: who reads it; `claims_in`: the store that other machines see. Raises
-    ConfigurationError for a clock behind the last observation.
+    `of`: its server and region, read by `region_clinics`. Raises ConfigurationError for a clock that is behind.
     """
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     with warehouse.read() as con:
