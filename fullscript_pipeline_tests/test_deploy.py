@@ -21,8 +21,8 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 HOME = "/opt/fullscript-pipeline"
 
 
-def compose() -> dict[str, Any]:
-    return cast(dict[str, Any], yaml.safe_load((DEPLOY / "compose.yaml").read_text()))
+def compose(file: str = "compose") -> dict[str, Any]:
+    return cast(dict[str, Any], yaml.safe_load((DEPLOY / f"{file}.yaml").read_text()))
 
 
 def commands() -> dict[str, list[str]]:
@@ -33,11 +33,14 @@ def commands() -> dict[str, list[str]]:
             key, _, command = line.partition("=")
             if key in {"ExecStart", "ExecStartPre"}:
                 found[f"{unit.name}:{number}"] = shlex.split(command.replace(f"{HOME}/.venv/bin/", ""))
-    for name, service in compose()["services"].items():
-        words = shlex.split(service["command"])
-        parts = words[2].split(" && ") if words[:2] == ["sh", "-c"] else [service["command"]]
-        for number, part in enumerate(part for part in parts if not part.startswith("umask ")):
-            found[f"compose.{name}:{number}"] = shlex.split(part.removeprefix("exec "))
+    for file in ("compose", "compose.scale"):
+        for name, service in compose(file)["services"].items():
+            if not service["image"].startswith("fullscript-pipeline"):
+                continue
+            words = shlex.split(service["command"])
+            parts = words[2].split(" && ") if words[:2] == ["sh", "-c"] else [service["command"]]
+            for number, part in enumerate(part for part in parts if not part.startswith("umask ")):
+                found[f"{file}.{name}:{number}"] = shlex.split(part.removeprefix("exec "))
     return found
 
 
@@ -128,7 +131,8 @@ def test_containers_are_reached_on_loopback_only_and_hold_no_secret() -> None:
         for line in (DEPLOY / "Dockerfile").read_text().splitlines()
         if line.startswith("COPY") and not line.startswith("COPY --from=build /wheel ")
     ]
-    sources = {source for sources in copied for source in sources}
+    sources = {source for sources in copied for source in sources} - {"$LOCK"}
+    sources |= {"requirements-run.lock", compose("compose.scale")["services"]["worker"]["build"]["args"]["LOCK"]}
     assert all((ROOT / source).exists() for source in sources)
     assert not sources & {".", "data", ".env"}
 

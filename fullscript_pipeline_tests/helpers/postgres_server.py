@@ -49,8 +49,8 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Skips the test where PostgreSQL is not installed."""
+def running_postgres(*arguments: str, key: Path | None = None) -> Iterator[PostgresServer]:
+    """Skips the test where PostgreSQL is not installed. `key`: of its certificate, which it must own."""
     programs = _programs()
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
     # PostgreSQL refuses to run as root.
@@ -58,6 +58,8 @@ def running_postgres() -> Iterator[PostgresServer]:
     try:
         if user:
             os.chown(folder, _NOBODY, _NOBODY)
+            if key:
+                os.chown(key, _NOBODY, _NOBODY)
         data = folder / "data"
         subprocess.run(
             [programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "--no-sync", "-E", "UTF8"],
@@ -65,6 +67,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         )  # fmt: skip
         options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
         run = [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
+        run += arguments
         with (
             (folder / "log").open("w") as log,
             subprocess.Popen(run, stdout=log, stderr=log, cwd=folder, text=True, **user) as process,
