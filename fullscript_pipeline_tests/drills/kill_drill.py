@@ -11,10 +11,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+import psycopg2
 
 from fullscript_pipeline.extraction.engine import SharedPulls
 from fullscript_pipeline.files.bucket import BucketFiles
@@ -44,6 +46,11 @@ class Stores:
     state: str
     bucket: str
     variables: Mapping[str, str]
+
+    def forget_all(self) -> None:
+        """Ends every connection to the state store's server."""
+        with closing(psycopg2.connect(self.state.partition("?")[0])) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
     @contextmanager
     def pulls_of(self, machine: Path) -> Iterator[SharedPulls]:
@@ -85,7 +92,10 @@ def _forks() -> ForkServerContext:
 def deaths_cost_a_page_a_worker(
     folder: Path, *, deaths: Sequence[tuple[int, int]], stores: Stores | None = None
 ) -> None:
-    """`deaths`: (signal, after how many answers). Each time a fresh warehouse, a death, and a pull that completes."""
+    """`deaths`: (signal, after how many answers). Each time a fresh warehouse, a death, and a pull that completes.
+
+    Signal 0: no signal, the state store's server forgets the process.
+    """
     started, slowest, again, stored = time.monotonic(), 0.0, 0, 0
     for number, (sign, after) in enumerate(deaths):
         own = folder / str(number)
@@ -125,7 +135,11 @@ def _death(
         time.sleep(0.2)
         killed_at = time.monotonic()
         assert doomed.pid is not None
-        os.kill(doomed.pid, sign)
+        if sign or stores is None:
+            os.kill(doomed.pid, sign)
+        else:
+            stores.forget_all()
+            going.set()
         doomed.join(60)
         took = time.monotonic() - killed_at
         going.set()

@@ -34,7 +34,7 @@ def test_a_pull_that_dies_on_one_machine_is_completed_by_another(
 ) -> None:
     """Promise 43."""
     stores = kill_drill.Stores(postgres.url_of(str(tmp_path)), bucket.url, s3.variables)
-    deaths = [(signal.SIGKILL, 12), (signal.SIGTERM, 20)]
+    deaths = [(signal.SIGKILL, 12), (signal.SIGTERM, 20), (0, 16)]
     kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths, stores=stores)
 
 

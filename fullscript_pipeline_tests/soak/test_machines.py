@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 def test_a_killed_pull_goes_on_on_another_machine(
     tmp_path: Path, postgres: PostgresServer, s3: S3Server, bucket: Bucket
 ) -> None:
-    deaths = [(signal.SIGKILL, 1 + number % 39) for number in range(50)]
+    """Fifty processes are killed, and fifty are forgotten by the state store's server."""
+    deaths = [(sign, 1 + number % 39) for sign in (signal.SIGKILL, 0) for number in range(50)]
     stores = kill_drill.Stores(postgres.url_of(str(tmp_path)), bucket.url, s3.variables)
     kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths, stores=stores)
 
