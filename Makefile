@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # Compiling Dagster and pandas anew in every process costs each of them 2.4 CPU s; the cache stays inside .venv and here.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check check-all coverage soak compare ui lock clean dictionary release resource-docs settings-docs messages fault-table screenshots bench
+.PHONY: demo test check check-all coverage soak soak-distributed compare ui lock clean dictionary release resource-docs settings-docs messages fault-table screenshots bench
 
 demo: $(READY)
 	@$(BIN)/fullscript-pipeline demo
@@ -31,6 +31,10 @@ coverage: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m pytest --timeout=3600 -m "soak" -s
+
+# What several machines promise, on a real PostgreSQL, Redis and S3 server (docs/scale-out.md).
+soak-distributed: $(READY)
+	$(BIN)/python -m pytest --timeout=7200 -m "soak" -s fullscript_pipeline_tests/soak/test_machines.py fullscript_pipeline_tests/state/test_two_machines.py
 
 # A sandbox, two real pulls, and every table of core held against the API row by row; options in COMPARE="--quirks all".
 compare: $(READY)

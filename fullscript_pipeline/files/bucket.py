@@ -77,6 +77,10 @@ class BucketFiles:
         with self._answers():
             return sorted(entry["path"] for batch in obstore.list(self._store, folder or None) for entry in batch)
 
+    def sizes_below(self, folder: str) -> list[int]:
+        with self._answers():
+            return [entry["size"] for batch in obstore.list(self._store, folder or None) for entry in batch]
+
     def folders(self, folder: str) -> list[str]:
         with self._answers():
             listed = obstore.list_with_delimiter(self._store, folder or None)

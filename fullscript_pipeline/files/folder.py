@@ -67,6 +67,9 @@ class FolderFiles:
             found += (f"{below}/{name}" if below else name for name in names if not name.startswith("."))
         return sorted(found)
 
+    def sizes_below(self, folder: str) -> list[int]:
+        return [(self._root / name).stat().st_size for name in self.names_below(folder)]
+
     def folders(self, folder: str) -> list[str]:
         return sorted(entry.name for entry in self._entries(folder) if entry.is_dir())
 

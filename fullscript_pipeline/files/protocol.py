@@ -46,6 +46,10 @@ class Files(Protocol):
         """The whole names of all files in the folder and in those below it, sorted."""
         ...
 
+    def sizes_below(self, folder: str) -> list[int]:
+        """The bytes of each file in the folder and in those below it."""
+        ...
+
     def folders(self, folder: str) -> list[str]:
         """The last parts of the names of the folders in the folder itself, sorted."""
         ...

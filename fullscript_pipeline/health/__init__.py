@@ -17,6 +17,7 @@ from fullscript_pipeline.health.finding import Finding, failed, failed_by, passe
 from fullscript_pipeline.health.metrics import render_metrics, serve_metrics
 from fullscript_pipeline.health.overview import operators_file
 from fullscript_pipeline.health.purged import stored_purged_patients
+from fullscript_pipeline.health.run_queue import check_run_queue
 from fullscript_pipeline.health.runs import check_runs
 from fullscript_pipeline.health.servers import check_servers
 from fullscript_pipeline.health.settings_and_files import check_setup, configured_servers
@@ -51,6 +52,7 @@ def check_all(settings: Settings) -> Iterator[Finding]:
         yield from check_files(settings)
         yield from check_copies(settings)
         yield from check_runs(settings, store)
+        yield from check_run_queue(settings)
     finally:
         if store:
             store.close()

@@ -5,6 +5,7 @@ purge finds them after an interruption. What does not belong here: asking for co
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from fullscript_pipeline.maintenance.copies_elsewhere import (
     external_exports,
     known_backups,
 )
+from fullscript_pipeline.maintenance.landed_files import landed_folders
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rewrite_pages
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.reports import (
@@ -63,7 +65,7 @@ def purge_everywhere(
     with warehouse.read() as con:
         ids = ids_of(con, subject)
     reports, copies = _open_pages(settings), options_of_copies(settings)
-    files = _erase_files(settings, reports, clinic=clinic, patient_id=patient_id, ids=ids)
+    files = _erase_files(settings, store, reports, clinic=clinic, patient_id=patient_id, ids=ids)
     with warehouse.write() as con:
         removed = files | _erase_rows(con, store, clinic, subject=subject, ids=ids)
         counts = {place: number for place, number in removed.items() if number}
@@ -105,22 +107,33 @@ def _open_pages(settings: Settings) -> ReportStore:
 
 
 def _erase_files(
-    settings: Settings, reports: ReportStore, clinic: ClinicRef, patient_id: str | None, ids: frozenset[str]
+    settings: Settings,
+    store: StateStore,
+    reports: ReportStore,
+    *,
+    clinic: ClinicRef,
+    patient_id: str | None,
+    ids: frozenset[str],
 ) -> dict[str, int]:
-    landed = settings.landing_dir / clinic.server / clinic.clinic_key
+    landed: Counter[str] = Counter()
+    with landed_folders(settings, store, f"{clinic.server}/{clinic.clinic_key}") as folders:
+        for folder in folders:
+            if patient_id is None:
+                landed["landing_files"] += purge.remove_landing(folder)
+            else:
+                landed += Counter(purge.purge_landing(folder, settings.warehouse_key, ids))
     if patient_id is None:
         return {
-            "landing_files": purge.remove_landing(landed),
+            **landed,
             "pages": remove_clinic_pages(reports, clinic.clinic_key),
             "kept_pages": remove_archived_pages(reports, clinic.clinic_key),
             "pages_of_earlier_days": remove_pages_of_earlier_days(reports, clinic.clinic_key),
         }
-    counts = purge.purge_landing(landed, settings.warehouse_key, ids)
     page = reports.path_for_patient(clinic.clinic_key, patient_id)
     has_page = reports.exists(page)
     reports.remove([page])
     return {
-        **counts,
+        **landed,
         "pages": int(has_page),
         "kept_pages": erase_patient_from_archive(reports, clinic.clinic_key, patient_id),
     }

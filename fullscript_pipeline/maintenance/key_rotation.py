@@ -23,14 +23,15 @@ from fullscript_pipeline.encryption import (
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance.backup import require_no_landing_run
+from fullscript_pipeline.maintenance.landed_files import landed_folders, landed_owners
 from fullscript_pipeline.settings import Settings, encryption_keys
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.files import FINISHED, reencryption
+from fullscript_pipeline.warehouse.files import ABANDONED, FINISHED, UNFINISHED, reencryption
 from fullscript_pipeline.warehouse.publishing import PUBLISHED, Level
 
 # Bytes a second; measured were 13 to 17 MB and 41 to 46 MB a CPU second (`benchmarks/key_rotation.py`).
 DATABASE_SPEED, LANDING_SPEED = 12_000_000, 40_000_000
-_LANDING_SUFFIXES = {FINISHED, ".open", ".abandoned"}
+_LANDING_SUFFIXES = {FINISHED, UNFINISHED, ABANDONED}
 _SPARE_BYTES = 64_000_000
 ProgressListener = Callable[[str], None]
 
@@ -83,7 +84,7 @@ def plan_rotation(settings: Settings) -> Rotation:
             require_good_keys([new])
         values, bytes_of_state = store.count_to_reseal(new), store.db.size_bytes()
     keys = _candidate_keys(settings)
-    landing = tuple(path for path in _landing_files(settings) if not reencryption.are_frames_sealed_with(path, new))
+    landing = tuple(_landing_files_without(settings.landing_dir, new))
     for path in landing:
         reencryption.require_intact_frames(path, keys)
     free = shutil.disk_usage(settings.data_dir).free
@@ -113,11 +114,10 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
             _restore_key_record(settings, before)
             raise
         store.wipe_deleted()
-    report_progress("The state store has the new key.")
-    for path in _landing_files(settings):
-        if not reencryption.are_frames_sealed_with(path, new):
-            reencryption.rekey_frames(path, keys, new)
-            done += 1
+        report_progress("The state store has the new key.")
+        for owner in landed_owners(settings):
+            with landed_folders(settings, store, owner) as folders:
+                done += sum(_rekey_landing(folder, keys, new) for folder in folders)
     report_progress("The landing files have the new key.")
     for path, old, key in _databases(settings, keys):
         is_warehouse = path == settings.warehouse_path
@@ -161,10 +161,18 @@ def _candidate_keys(settings: Settings) -> Sequence[str | None]:
     return keys
 
 
-def _landing_files(settings: Settings) -> list[Path]:
-    return sorted(
-        path for path in settings.landing_dir.rglob("*") if path.suffix in _LANDING_SUFFIXES and path.name[0] != "."
-    )
+def _rekey_landing(folder: Path, keys: Sequence[str | None], new: str) -> int:
+    """Re-encrypts the landing files of a folder that do not have the new key; returns their number."""
+    former = _landing_files_without(folder, new)
+    for path in former:
+        reencryption.rekey_frames(path, keys, new)
+    return len(former)
+
+
+def _landing_files_without(folder: Path, key: str) -> list[Path]:
+    """The landing files that are not sealed with the key."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _LANDING_SUFFIXES and path.name[0] != ".")
+    return [path for path in files if not reencryption.are_frames_sealed_with(path, key)]
 
 
 def _databases(settings: Settings, keys: Sequence[str | None]) -> Iterator[tuple[Path, str | None, str]]:

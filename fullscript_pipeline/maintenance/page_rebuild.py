@@ -106,7 +106,7 @@ def update_pages(clinic_day: ClinicDay, store: ReportStore) -> PagesWritten:
         texts = _page_choices(clinic_day), _page_notes(con, clinic_day), *([seal.name] if seal else [])
         digest = page_inputs.inputs_digest(con, settings, clinic, day=clinic_day.day, choices=texts)
     if page_inputs.stored_digest(settings, clinic, "pages") == f"{digest} {store.count_pages(clinic.clinic_key)}":
-        remove_old_landing(settings, clinic_day.warehouse)
+        remove_old_landing(settings, clinic_day.warehouse, clinic=clinic_day.clinic)
         return PagesWritten(clinic_page=store.path_for_clinic(clinic.clinic_key), patient_pages=0, bytes=0)
     written = rewrite_pages(clinic_day, store)
     page_inputs.store_digest(settings, clinic, "pages", f"{digest} {store.count_pages(clinic.clinic_key)}")
@@ -123,7 +123,7 @@ def rewrite_pages(clinic_day: ClinicDay, store: ReportStore, patients: Sequence[
         archive_pages(
             store, clinic_day.clinic.clinic_key, clinic_day.day, keep_days=settings.keep_pages_days, today=today
         )
-        remove_old_landing(settings, clinic_day.warehouse)
+        remove_old_landing(settings, clinic_day.warehouse, clinic=clinic_day.clinic)
     write_index(
         store,
         rendered_at=rendered_at,

@@ -15,6 +15,7 @@ from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef
 from fullscript_pipeline.errors import ConfigurationError, UsageError
 from fullscript_pipeline.files import open_files
+from fullscript_pipeline.maintenance.landed_files import landed_folders
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.reports import archived_days_naming
@@ -49,7 +50,8 @@ def write_person_file(
         ids = ids_of(con, subject)
         rows = stored_rows(con, subject, ids)
         dependents = dependents_of(con, subject)
-    landed = landed_records(settings.landing_dir / clinic.server / clinic.clinic_key, settings.warehouse_key, ids)
+    with landed_folders(settings, store, f"{clinic.server}/{clinic.clinic_key}") as folders:
+        landed = [text for folder in folders for text in landed_records(folder, settings.warehouse_key, ids)]
     state = rows_of_patient(store.db, store.keyring, clinic, ids)
     counts = {table: len(records) for table, records in rows.items()} | {"landing": len(landed)}
     counts |= {f"state.{table}": len(records) for table, records in state.items()}

@@ -64,7 +64,7 @@ class DataDirectory(BaseSettings):
         None,
         description="where pages, spreadsheets, digests, published copies and exports are, when not in the data "
         "directory: `file:///FOLDER`, or `s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. "
-        "Landed pages stay in the data directory, and so does the warehouse unless it is a lake",
+        "Landed pages are in the bucket too when FULLSCRIPT_STATE_URL is set; the warehouse is, when it is a lake",
         json_schema_extra={"shown_default": "the data directory"},
     )
     warehouse_url: LakeCatalogAddress | None = Field(
@@ -180,8 +180,13 @@ class DataDirectory(BaseSettings):
 
     @property
     def bucket_url(self) -> str | None:
-        """The place in a bucket where pages, copies and exports are; None where they are in `files_dir`."""
+        """The place in a bucket for files that are not in `files_dir`; None: there is none."""
         return self.files_url if self.files_url and self.files_url.startswith("s3:") else None
+
+    @property
+    def is_landing_shared(self) -> bool:
+        """Whether landed pages are in the bucket, for every machine that shares the state store."""
+        return bool(self.bucket_url and self.state_url)
 
     @property
     def files_dir(self) -> Path:

@@ -19,6 +19,7 @@ from fullscript_pipeline.state.database import RemoteDatabase
 from fullscript_pipeline.state.event_ledger import LedgerEvent
 from fullscript_pipeline.state.event_tries import EventBacklog, Outcome
 from fullscript_pipeline.state.first_connection import read_first_connection_day
+from fullscript_pipeline.state.landing_claims import LandingClaim, LandingClaims
 from fullscript_pipeline.state.landing_days import landing_days
 from fullscript_pipeline.state.opening import history_address, make_history_schema
 from fullscript_pipeline.state.purge import purge_clinic, purge_patient, rows_of_patient
@@ -42,6 +43,8 @@ __all__ = [
     "DeliveryState",
     "EventBacklog",
     "InboxSize",
+    "LandingClaim",
+    "LandingClaims",
     "LedgerEvent",
     "MovedTable",
     "Outcome",

@@ -39,10 +39,11 @@ class Database(Protocol):
     def write(self) -> AbstractContextManager[Connection]:
         """Yields a transaction that holds the write lock from its start; commits at the end, rolls back on error."""
 
-    def named_lock(self, name: str, seconds: float) -> AbstractContextManager[None]:
+    def named_lock(self, name: str, seconds: float) -> AbstractContextManager[Callable[[], bool]]:
         """Holds a lock over threads, processes and machines that share the store. Raises LockNotFree.
 
-        It is no transaction: other rows stay writable meanwhile. It is released when the process dies.
+        It is no transaction: other rows stay writable meanwhile. It is released when the process dies. Yields what
+        tells whether it is still held: a server that was restarted has forgotten it.
         """
 
     def seconds_ahead(self, connection: Connection, /) -> float:

@@ -6,13 +6,13 @@ table (`schema`).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, func, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema
 
@@ -97,7 +97,7 @@ class PostgresDatabase:
             yield connection
 
     @contextmanager
-    def named_lock(self, name: str, seconds: float) -> Iterator[None]:
+    def named_lock(self, name: str, seconds: float) -> Iterator[Callable[[], bool]]:
         """An advisory lock of a connection of its own."""
         with self._explain_errors(), self._lock_engine.connect() as connection:
             connection.execute(select(func.set_config("lock_timeout", f"{int(seconds * 1000)}ms", False)))
@@ -107,7 +107,7 @@ class PostgresDatabase:
                 if _state_of(problem) == _LOCK_NOT_AVAILABLE:
                     raise LockNotFree from None
                 raise
-            yield
+            yield lambda: _is_alive(connection)
 
     def seconds_ahead(self, connection: Connection) -> float:
         """The seconds that the server's clock, by which all machines count, is ahead of this machine's."""
@@ -251,6 +251,15 @@ def address_in_schema(address: str, schema: str) -> str:
     """The address for SQLAlchemy under which tables are found, and made, in this schema."""
     url = make_url(address).set(drivername="postgresql+psycopg2")
     return url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+
+
+def _is_alive(connection: Connection) -> bool:
+    """Whether the server still knows the connection, and so its locks."""
+    try:
+        connection.execute(select(1))
+    except SQLAlchemyError:
+        return False
+    return True
 
 
 def _version(connection: Connection) -> int:

@@ -9,7 +9,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class SqliteFile:
                 yield connection
 
     @contextmanager
-    def named_lock(self, name: str, seconds: float) -> Iterator[None]:
+    def named_lock(self, name: str, seconds: float) -> Iterator[Callable[[], bool]]:
         """A lock file beside the store, named by a digest."""
         folder = self.path.with_name(f"{self.path.name}.locks")
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -89,7 +89,7 @@ class SqliteFile:
         except Timeout:
             raise LockNotFree from None
         try:
-            yield
+            yield lambda: True
         finally:
             lock.release()
 

@@ -6,6 +6,7 @@ belong here: queries (a module per subject), HTTP, Dagster.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +26,7 @@ from fullscript_pipeline.state.event_tries import EventTries
 from fullscript_pipeline.state.feed_positions import FeedPositions
 from fullscript_pipeline.state.key_rotation import count_to_reseal, reseal_store
 from fullscript_pipeline.state.lab_watch import LabWatch
+from fullscript_pipeline.state.landing_claims import LandingClaims
 from fullscript_pipeline.state.landing_days import record_landing_retention
 from fullscript_pipeline.state.opening import database_exists, open_database
 from fullscript_pipeline.state.page_rebuilds import PageRebuildQueue
@@ -87,6 +89,11 @@ class StateStore:
             self._refuse_moved_store(connection, database.place)
             self.keyring.use(read_key_fingerprint(connection))
         return database
+
+    @cached_property
+    def landing_claims(self) -> LandingClaims:
+        """Who fills which landing file, where several machines pull."""
+        return LandingClaims(self.db)
 
     @classmethod
     def open(cls, settings: Settings, *, read_only: bool = False, is_moving: bool = False) -> Self:

@@ -7,6 +7,8 @@ import pytest
 
 from fullscript_pipeline_tests.drills import fault_drill, kill_drill, load_drill, mutated_rounds, refusal_drill
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
 
 
 def test_a_load_killed_at_some_statements_leaves_the_warehouse_whole(tmp_path: Path) -> None:
@@ -24,6 +26,16 @@ def test_three_seeds_of_faults_change_nothing(tmp_path: Path) -> None:
 def test_a_pull_that_dies_in_the_middle_of_a_page_is_completed_by_the_next(tmp_path: Path) -> None:
     """Promise 27."""
     kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=[(signal.SIGKILL, 12), (signal.SIGTERM, 20)])
+
+
+@pytest.mark.check_all
+def test_a_pull_that_dies_on_one_machine_is_completed_by_another(
+    tmp_path: Path, postgres: PostgresServer, s3: S3Server, bucket: Bucket
+) -> None:
+    """Promise 43."""
+    stores = kill_drill.Stores(postgres.url_of(str(tmp_path)), bucket.url, s3.variables)
+    deaths = [(signal.SIGKILL, 12), (signal.SIGTERM, 20)]
+    kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths, stores=stores)
 
 
 SOME_ENDPOINTS = ("/clinic", "/clinic/labs/orders", "/clinic/patients/{patient_id}/treatment_plans")

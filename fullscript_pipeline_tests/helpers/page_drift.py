@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from fullscript_pipeline.api import ClinicSession
-from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, Target
+from fullscript_pipeline.extraction.engine import FetchedList, Load, Pull, Report, SharedPulls, Target
 from fullscript_pipeline.resources.patients import PATIENTS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.loading.removal_scope import EVERYTHING
@@ -60,6 +60,7 @@ class Puller:
     warehouse: Warehouse
     landing: Path
     session: ClinicSession
+    shared: SharedPulls | None = None
 
     def target(self, day: datetime | None = None) -> Target:
         when = (day or datetime.now(UTC)).date()
@@ -72,6 +73,7 @@ class Puller:
             day=when,
             run_id="run",
             clinic=CLINIC,
+            shared=self.shared,
         )
 
     def pull(self) -> Report:

@@ -14,7 +14,7 @@ import duckdb
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import open_session
 from fullscript_pipeline.cli.export_place import ExportPlace
-from fullscript_pipeline.extraction.engine import Target
+from fullscript_pipeline.extraction.engine import Target, share_pulls
 from fullscript_pipeline.extraction.pulls import clinic, event_feeds, lab_orders, orders, treatment_plans
 from fullscript_pipeline.maintenance.page_rebuild import ClinicDay, rebuild_mart, rewrite_pages, write_past_pages
 from fullscript_pipeline.maintenance.report_store import open_report_store
@@ -69,6 +69,12 @@ class Filled:
         export(self.warehouse, place.folder, "csv", ["patients"])
         place.keep()
 
+    @property
+    def landed(self) -> Path:
+        """Where the landing files are; a bucket's are files of its server."""
+        is_shared = self.settings.is_landing_shared
+        return self.bucket.folder / "landing" if self.bucket and is_shared else self.settings.landing_dir
+
     def _add_what_the_world_lacks(self) -> None:
         """Adds a panel that nobody ordered, gaps and doses (without a catalog nothing is measured), and a snooze."""
         today = clock.today(self.settings.time_zone)
@@ -119,6 +125,7 @@ class Filled:
             day=day,
             run_id="run",
             clinic=one,
+            shared=share_pulls(self.settings, self.store),
         )
         with open_session(self.settings, self.store, one) as session:
             clinic.pull_clinic(target, session)
@@ -141,7 +148,7 @@ class Filled:
         target = Target(
             warehouse=self.warehouse, landing_dir=self.settings.landing_dir, encryption_key=None,
             server=self.clinic.server, region=self.clinic.region, day=clock.today(self.settings.time_zone),
-            run_id="run", clinic=self.clinic,
+            run_id="run", clinic=self.clinic, shared=share_pulls(self.settings, self.store),
         )  # fmt: skip
         with open_session(self.settings, self.store, self.clinic) as session:
             poll_feeds(session, self.store)

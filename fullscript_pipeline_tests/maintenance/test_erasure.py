@@ -18,8 +18,10 @@ from fullscript_pipeline.maintenance.person_file import write_person_file
 from fullscript_pipeline.maintenance.report_store import open_report_store
 from fullscript_pipeline.state import Delivery
 from fullscript_pipeline.warehouse.files.frame_file import LandingDamage
+from fullscript_pipeline.warehouse.files.shared_landing import open_shared_landing
 from fullscript_pipeline_tests.helpers.person_everywhere import Filled
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
+from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.s3_server import S3Server
 
 # Tables and views; marts.adherence_daily has counts and no patient, and its last day is counted again.
@@ -37,14 +39,23 @@ STATUS_COUNTS = (
 )
 
 
-@pytest.fixture(scope="module", params=["folder", pytest.param("bucket", marks=pytest.mark.check_all)])
+_OTHERS = [pytest.param(place, marks=pytest.mark.check_all) for place in ("bucket", "shared")]
+
+
+@pytest.fixture(scope="module", params=["folder", *_OTHERS])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """One for all: filling takes seconds; the tests take more and more out of it. Files are in a folder or a bucket."""
+    """One for all: filling takes seconds; the tests take more and more out of it.
+
+    Files are in a folder, or in a bucket; with the state store on PostgreSQL, landing files are in the bucket too.
+    """
     variables, bucket = {"FULLSCRIPT_KEEP_PAGES_DAYS": "30"}, None
-    if request.param == "bucket":
+    if request.param != "folder":
         server: S3Server = request.getfixturevalue("s3")
         bucket = server.new_bucket()
         variables |= {"FULLSCRIPT_FILES_URL": bucket.url, **server.variables}
+    if request.param == "shared":
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        variables["FULLSCRIPT_STATE_URL"] = postgres.url_of("erasure")
     os.environ.update(variables)
     with connected_pipeline(tmp_path_factory.mktemp("world"), clinics=2, patients=10, products=12) as connected:
         yield Filled(connected, bucket)
@@ -78,6 +89,13 @@ def test_all_that_is_held_about_a_person_is_in_one_file(filled: Filled, tmp_path
 
 
 def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:
+    if shared := open_shared_landing(filled.settings):
+        pull = f"{filled.other.server}/{filled.other.clinic_key}/2026-11-01/patients.1-another"
+        shared.put_frame(pull, 1, b"of another machine")
+        with filled.store.db.named_lock(f"landing {pull}", 1), pytest.raises(Busy, match="let it finish"):
+            purge_everywhere(filled.settings, filled.warehouse, filled.store, filled.other, "nobody")
+        shared.files.delete_folder(f"{pull}.open")
+        return
     folder = filled.settings.landing_dir / filled.other.server / filled.other.clinic_key / "2026-11-01"
     path, claim = claim_landing_file(folder, "patients", "someone")
     path.touch()
@@ -87,7 +105,7 @@ def test_a_file_that_a_run_is_filling_is_not_touched(filled: Filled) -> None:
 
 
 def test_a_purge_never_succeeds_over_a_file_that_it_cannot_read(filled: Filled) -> None:
-    damaged = next((filled.settings.landing_dir / filled.clinic.server / filled.clinic.clinic_key).rglob("patients.*"))
+    damaged = next((filled.landed / filled.clinic.server / filled.clinic.clinic_key).rglob("patients.*"))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
     before = filled.counts(filled.clinic.clinic_id)

@@ -26,6 +26,7 @@ from fullscript_pipeline.extraction.engine.detail_fetch import (
 from fullscript_pipeline.extraction.engine.list_progress import FetchedList
 from fullscript_pipeline.extraction.engine.pull import Pull
 from fullscript_pipeline.extraction.engine.pull_types import Load, Report, Target, in_parallel
+from fullscript_pipeline.extraction.engine.shared_claim import SharedPulls, share_pulls
 
 __all__ = [
     "SWEEP_DAYS",
@@ -35,6 +36,7 @@ __all__ = [
     "Load",
     "Pull",
     "Report",
+    "SharedPulls",
     "Target",
     "complete_from_details",
     "confirm_gone",
@@ -52,4 +54,5 @@ __all__ = [
     "record_detail_reads",
     "record_refusal_by_all",
     "session_view",
+    "share_pulls",
 ]

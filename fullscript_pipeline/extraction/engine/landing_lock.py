@@ -4,7 +4,8 @@ What does not belong here: what is written (`warehouse.landing`).
 """
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,13 +13,11 @@ from filelock import FileLock, Timeout
 from fullscript_pipeline import clock
 from fullscript_pipeline.encryption import require_key_of_files
 from fullscript_pipeline.errors import PipelineError
+from fullscript_pipeline.extraction.engine.shared_claim import RESUME_WITHIN, SharedPulls, open_shared_file
 from fullscript_pipeline.private_files import make_private_folder
-from fullscript_pipeline.warehouse.files import FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import ABANDONED, FrameFile, LandingDamage
 
 _log = logging.getLogger(__name__)
-
-# Pages that an interrupted pull landed earlier than this are too old to use.
-RESUME_WITHIN = timedelta(hours=6)
 
 
 def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path, FileLock]:
@@ -34,7 +33,7 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
         # A future time means that the clock was set back: the age is unknown, so the file counts as old.
         if abs(clock.real_now().timestamp() - unfinished.stat().st_mtime) < RESUME_WITHIN.total_seconds():
             return unfinished, lock
-        unfinished.rename(unfinished.with_suffix(".abandoned"))
+        unfinished.rename(unfinished.with_suffix(ABANDONED))
     new = folder / f"{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}.open"
     lock = _try_lock(new)
     assert lock is not None  # noqa: S101 - nobody else knows the name
@@ -42,9 +41,18 @@ def claim_landing_file(folder: Path, resource: str, pull_id: str) -> tuple[Path,
 
 
 def open_landing_file(
-    folder: Path, resource: str, pull_id: str, *, landing_dir: Path, encryption_key: str | None
-) -> tuple[FrameFile, FileLock]:
-    """Opens the file of an interrupted pull if all of it can be read, else a new one. Returns it with its lock."""
+    folder: Path,
+    resource: str,
+    pull_id: str,
+    *,
+    landing_dir: Path,
+    encryption_key: str | None,
+    shared: SharedPulls | None = None,
+) -> tuple[FrameFile, Callable[[], None]]:
+    """Opens the file of an interrupted pull if all of it can be read, else a new one; and what lets others fill it."""
+    if shared:
+        place = folder.relative_to(landing_dir).as_posix()
+        return open_shared_file(shared, place, resource, pull_id=pull_id, encryption_key=encryption_key)
     while True:
         path, lock = claim_landing_file(folder, resource, pull_id)
         file = FrameFile(path, encryption_key)
@@ -55,13 +63,13 @@ def open_landing_file(
             file.requests()
         except LandingDamage as damage:
             _log.warning("%s Its pages are fetched again.", damage)
-            file.rename(".abandoned")
+            file.rename(ABANDONED)
             release_lock(lock)
         except PipelineError:
             release_lock(lock)
             raise
         else:
-            return file, lock
+            return file, partial(release_lock, lock)
 
 
 def _try_lock(path: Path) -> FileLock | None:

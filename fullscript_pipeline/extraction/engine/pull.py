@@ -14,7 +14,7 @@ import orjson
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicSession, Differences, NotFound, Page, PurgedObjectError
 from fullscript_pipeline.extraction.engine.answer_origin import view_of_envelope
-from fullscript_pipeline.extraction.engine.landing_lock import open_landing_file, release_lock
+from fullscript_pipeline.extraction.engine.landing_lock import open_landing_file
 from fullscript_pipeline.extraction.engine.list_progress import (
     FetchedList,
     ListRequest,
@@ -38,12 +38,13 @@ class Pull:
     def __init__(self, target: Target, resource: str, *, file_name: str | None = None) -> None:
         self.target = target
         self.summary = PullSummary(target, resource)
-        self.file, self._lock = open_landing_file(
+        self.file, self._release = open_landing_file(
             target.folder,
             file_name or resource,
             self.summary.pull_id,
             landing_dir=target.landing_dir,
             encryption_key=target.encryption_key,
+            shared=target.shared,
         )
         self._object_exists: dict[tuple[str, str], bool] = {}
         self._walks: dict[tuple[str, str, int], Walk] = {}
@@ -246,7 +247,7 @@ class Pull:
 
     def _finish(self) -> None:
         self.file.finish()
-        release_lock(self._lock)
+        self._release()
 
 
 def _row_id(endpoint: str, line: Line) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from fullscript_pipeline.api import ClinicRef, iter_completed
+from fullscript_pipeline.extraction.engine.shared_claim import SharedPulls
 from fullscript_pipeline.resources.types import Table
 from fullscript_pipeline.warehouse import Line, Warehouse
 from fullscript_pipeline.warehouse.loading import Among, Context, Counts
@@ -31,6 +32,8 @@ class Target:
     day: date
     run_id: str
     clinic: ClinicRef | None = None
+    # Where several machines pull; otherwise landed pages are in `landing_dir`.
+    shared: SharedPulls | None = None
     # Estimated requests by owner and resource (`request_estimate.requests_by_resource`).
     request_estimate: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
@@ -39,9 +42,14 @@ class Target:
         return self.clinic.clinic_key if self.clinic else self.region
 
     @property
+    def place(self) -> str:
+        """Where the landed pages of this partition are, below all that is landed."""
+        return f"{self.server}/{self.owner}/{self.day.isoformat()}"
+
+    @property
     def folder(self) -> Path:
         """The folder for the landed pages of this partition."""
-        return self.landing_dir / self.server / self.owner / self.day.isoformat()
+        return self.landing_dir / self.place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,7 +16,7 @@ import dagster as dg
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ClinicRef, ClinicSession
 from fullscript_pipeline.errors import ConfigurationError, UsageError
-from fullscript_pipeline.extraction.engine import Report, Target
+from fullscript_pipeline.extraction.engine import Report, Target, share_pulls
 from fullscript_pipeline.extraction.request_estimate import Pace, estimate_clinic, estimate_region, requests_by_resource
 from fullscript_pipeline.orchestration.assets.column_lineage import column_lineage
 from fullscript_pipeline.orchestration.assets.owners import Owner, owner_of, row_counts
@@ -80,7 +81,8 @@ def clinic_step(
     """Opens what a clinic's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.session(partition_of(context)[0]) as (session, store):
         settings, clinic = fullscript.settings.read(), session.clinic
-        target = _present(context, settings, warehouse.open(), clinic, clinic=clinic, store=store)
+        known = {"clinic": clinic, "claims_in": store, "store": store}
+        target = _present(context, settings, warehouse.open(), clinic, **known)
         yield ClinicStep(target=target, store=store, settings=settings, session=session)
 
 
@@ -91,7 +93,8 @@ def region_step(
     """Opens what a region's step needs; errors become failures with one sentence."""
     with pipeline_errors_as_failures(), fullscript.region_sessions(partition_of(context)[0]) as (sessions, store):
         settings, clinics = fullscript.settings.read(), [session.clinic for session in sessions]
-        target = _present(context, settings, warehouse.open(), clinics[0], clinic=None, region_clinics=clinics)
+        known = {"clinic": None, "region_clinics": clinics, "claims_in": store}
+        target = _present(context, settings, warehouse.open(), clinics[0], **known)
         yield RegionStep(target=target, store=store, settings=settings, sessions=sessions)
 
 
@@ -100,9 +103,7 @@ def _present(
     settings: Settings,
     warehouse: Warehouse,
     of: ClinicRef,
-    *,
-    clinic: ClinicRef | None,
-    **planned_with: Any,
+    **known: Any,
 ) -> Target:
     """The target of a snapshot, with the request estimate of the tables that the run selects."""
     return make_target(
@@ -110,11 +111,9 @@ def _present(
         warehouse,
         partition_of(context)[1],
         run_id=context.run.run_id,
-        server=of.server,
-        region=of.region,
-        clinic=clinic,
+        of=of,
         only={key.path[-1] for key in context.selected_asset_keys},
-        **planned_with,
+        **known,
     )
 
 
@@ -124,30 +123,30 @@ def make_target(
     day: date,
     *,
     run_id: str,
-    server: str,
-    region: str,
+    of: ClinicRef,
     clinic: ClinicRef | None,
+    claims_in: StateStore,
     store: StateStore | None = None,
     region_clinics: Sequence[ClinicRef] = (),
     only: Collection[str] = (),
 ) -> Target:
     """A target of any day, with the request estimate of the step that makes the tables `only`.
 
-    `region_clinics`: who reads a region. Raises ConfigurationError for a clock behind the last observation.
+    `of`: its server and region, read by `region_clinics`. Raises ConfigurationError for a clock that is behind.
     """
     pace = Pace(trailing_days=settings.orders_trailing_days, sweep_days=settings.sweep_days, extras=settings.extras)
     with warehouse.read() as con:
         _require_clock_not_behind(pull_log.last_observation(con))
-        if clinic:
-            planned = estimate_clinic(con, clinic, day, pace, store=store, only=only)
-        else:
-            planned = estimate_region(con, region, clinics=region_clinics, day=day, pace=pace, store=store, only=only)
+        of_region = partial(estimate_region, con, of.region, clinics=region_clinics)
+        estimate = partial(estimate_clinic, con, clinic) if clinic else of_region
+        planned = estimate(day=day, pace=pace, store=store, only=only)
     return Target(
         warehouse=warehouse,
         landing_dir=warehouse.path.with_name(LANDING_FOLDER),
+        shared=share_pulls(settings, claims_in) if settings.state_url else None,
         encryption_key=warehouse.key,
-        server=server,
-        region=region,
+        server=of.server,
+        region=of.region,
         day=day,
         run_id=run_id,
         clinic=clinic,

@@ -113,16 +113,16 @@ def _pull_orders(
     """The present cell pulls what is due; any other days are a backfill of just these."""
     settings, (first, last) = fullscript.settings.read(), days
     present = first == last and clock.cell_is_open(last, settings.time_zone)
-    with fullscript.session(clinic_key, "present" if present else "backfill") as (session, _):
+    with fullscript.session(clinic_key, "present" if present else "backfill") as (session, store):
         clinic = session.clinic
         target = make_target(
             settings,
             warehouse,
             last,
             run_id=run_id,
-            server=clinic.server,
-            region=clinic.region,
+            of=clinic,
             clinic=clinic,
+            claims_in=store,
             only={"orders"} if present else (),
         )
         if not present:

@@ -35,6 +35,7 @@ from fullscript_pipeline.refresh import (
     resync_clinic,
     watch_labs,
 )
+from fullscript_pipeline.state import StateStore
 
 # Checks of what events say are of the installation, not of one clinic's day; the hourly job runs them.
 clinic_daily = dg.define_asset_job(
@@ -75,7 +76,7 @@ def refresh_touched(
     _tag_run(context, config.clinic)
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
         clinic_day = present_day(session, fullscript, warehouse)
-        target = target_of(context, clinic_day)
+        target = target_of(context, clinic_day, store)
         labs = fetch_moved_labs(target, session, store)
         event_ids = {*config.event_ids, *(event.event_id for event in due_events(store, clinic_day.clinic))}
         refreshed = handle_events(target, session, store, event_ids)
@@ -103,7 +104,7 @@ def present_day(
     return rebuild.ClinicDay(settings=settings, warehouse=warehouse.open(), clinic=session.clinic, day=day)
 
 
-def target_of(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay) -> Target:
+def target_of(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay, store: StateStore) -> Target:
     """Where this run stores what it reads of the clinic."""
     clinic = clinic_day.clinic
     return make_target(
@@ -111,9 +112,9 @@ def target_of(context: dg.OpExecutionContext, clinic_day: rebuild.ClinicDay) -> 
         clinic_day.warehouse,
         clinic_day.day,
         run_id=context.run.run_id,
-        server=clinic.server,
-        region=clinic.region,
+        of=clinic,
         clinic=clinic,
+        claims_in=store,
     )
 
 
@@ -160,7 +161,7 @@ def sweep_clinic(
     _tag_run(context, config.clinic)
     with pipeline_errors_as_failures(), fullscript.session(config.clinic) as (session, store):
         clinic_day = present_day(session, fullscript, warehouse)
-        target = target_of(context, clinic_day)
+        target = target_of(context, clinic_day, store)
         span = pending_resync_span(store, clinic_day.clinic)
         done = resync_clinic(target, session)
         record_pull_outcomes(clinic_day.warehouse, store, clinic_day.clinic)

@@ -39,7 +39,7 @@ def read_patient_again(
             if request is None or request.patient_id is None:
                 raise UsageError("The portal's request is not in the queue any more: ask again in the portal.")
             clinic_day = present_day(session, fullscript, warehouse)
-            read = read_patient(target_of(context, clinic_day), session, store, request.patient_id)
+            read = read_patient(target_of(context, clinic_day, store), session, store, request.patient_id)
             page_rebuild.rebuild_touched(clinic_day, reports.open(), read.patients)
             watch_labs(clinic_day.warehouse, store, clinic_day.clinic)
             mark_refresh_done(store, session, read)

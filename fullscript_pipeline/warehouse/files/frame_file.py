@@ -19,7 +19,7 @@ from fullscript_pipeline.private_files import make_private_folder
 from fullscript_pipeline.warehouse.files.frame_format import Frame, FrameFormat, Gap
 from fullscript_pipeline.warehouse.landing import Line, Request, Size, parse_lines, parse_request
 
-FINISHED = ".frames"
+FINISHED, UNFINISHED, ABANDONED = ".frames", ".open", ".abandoned"
 
 
 class DiskTrouble(PipelineError):

@@ -4,11 +4,13 @@ Core can be rebuilt from landed pages without new requests, and they prove what 
 ones. What does not belong here: pages kept of earlier days (`reports.kept`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+
+from fullscript_pipeline.warehouse.files.shared_landing import SharedLanding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +19,9 @@ class Tidied:
 
     files: int = 0
     bytes: int = 0
+
+    def plus(self, other: "Tidied") -> "Tidied":
+        return Tidied(files=self.files + other.files, bytes=self.bytes + other.bytes)
 
 
 def tidy_landing(
@@ -49,8 +54,36 @@ def tidy_landing(
     return Tidied(files=files, bytes=size)
 
 
+def tidy_shared_landing(
+    shared: SharedLanding,
+    first: date,
+    *,
+    owners: Iterable[str] | None = None,
+    kept: Collection[tuple[str, str]] = (),
+    only_look: bool = False,
+) -> Tidied:
+    """The same in the bucket, for the days before `first`, of these owners (server/clinic, server/region) or of all."""
+    files = shared.files
+    if owners is None:
+        owners = [f"{server}/{name}" for server in files.folders("") for name in files.folders(server)]
+    tidied = Tidied()
+    for place in owners:
+        for day in files.folders(place):
+            if not _is_day_before(day, first) or (place.rpartition("/")[2], day) in kept:
+                continue
+            sizes = files.sizes_below(f"{place}/{day}")
+            tidied = tidied.plus(Tidied(files=len(sizes), bytes=sum(sizes)))
+            if not only_look:
+                files.delete_folder(f"{place}/{day}")
+    return tidied
+
+
 def _is_before(folder: Path, first: date) -> bool:
+    return folder.is_dir() and _is_day_before(folder.name, first)
+
+
+def _is_day_before(name: str, first: date) -> bool:
     try:
-        return folder.is_dir() and date.fromisoformat(folder.name) < first
+        return date.fromisoformat(name) < first
     except ValueError:
         return False

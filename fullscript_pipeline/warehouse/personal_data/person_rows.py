@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import ABANDONED, FINISHED, UNFINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.landing import Request, parse_lines
 from fullscript_pipeline.warehouse.personal_data.mentions import line_mentions, requests_object
 from fullscript_pipeline.warehouse.personal_data.subject import Subject, rows_of
 
-LANDED = frozenset({FINISHED, ".open", ".abandoned"})
+LANDED = frozenset({FINISHED, UNFINISHED, ABANDONED})
 
 
 def stored_rows(con: duckdb.DuckDBPyConnection, subject: Subject, ids: frozenset[str]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fullscript_pipeline.errors import Busy
-from fullscript_pipeline.warehouse.files import FINISHED, FrameFile, LandingDamage
+from fullscript_pipeline.warehouse.files import FINISHED, UNFINISHED, FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.personal_data.mentions import frame_mentions, line_mentions, requests_object
 from fullscript_pipeline.warehouse.personal_data.person_rows import LANDED
 from fullscript_pipeline.warehouse.personal_data.subject import Subject, json_spellings, rows_of
@@ -113,7 +113,7 @@ def _copy_without(file: FrameFile, target: FrameFile, ids: frozenset[str]) -> in
 @contextmanager
 def _claimed(path: Path) -> Iterator[None]:
     """Keeps runs from writing the file within the block (`extraction.engine.landing_lock` takes the same lock)."""
-    if path.suffix != ".open":
+    if path.suffix != UNFINISHED:
         yield
         return
     lock = FileLock(path.with_suffix(".lock"), mode=0o600)

@@ -13,7 +13,6 @@ import pytest
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import ServerError
 from fullscript_pipeline.extraction.engine import Pull
-from fullscript_pipeline.extraction.engine.landing_lock import release_lock
 from fullscript_pipeline.extraction.pulls.external_ids import pull_external_ids
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.files.frame_file import DiskTrouble, FrameFile
@@ -311,5 +310,5 @@ def test_a_list_of_one_patient_that_shows_another_is_not_that_patients_list(
             pull = Pull(puller.target(), "treatment_plans")
             listing = pull.walk(session, "patient_treatment_plans", path={"patient_id": "p1"})
             assert listing.complete is complete
-            release_lock(pull._lock)
+            pull._release()
     assert len(server.requests) == 1

@@ -118,7 +118,7 @@ def test_what_an_interrupted_pull_has_landed_is_not_loaded_under_a_wrong_clock(o
         return pull
 
     interrupted = landed()
-    interrupted._lock.release(force=True)
+    interrupted._release()
     off(one.connected, -3652 * DAY)
     fresh = OneClinic(one.connected)
     with fresh.session, pytest.raises(WrongClock):
@@ -136,7 +136,7 @@ def test_what_an_interrupted_pull_has_landed_is_not_loaded_under_a_wrong_clock(o
 def test_a_landed_file_of_a_time_to_come_is_set_aside(one: OneClinic) -> None:
     pull = Pull(one.target, "clinics")
     assert pull.land_object(one.session, "clinic")
-    pull._lock.release(force=True)
+    pull._release()
     path = Path(pull.file.path)
     later = clock.real_now().timestamp() + 3652 * 86400
     os.utime(path, (later, later))

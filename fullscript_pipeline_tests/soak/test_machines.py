@@ -1,0 +1,38 @@
+"""Promise 43: several machines are as one. Pulls that go on elsewhere, and a night that four workers share."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from fullscript_pipeline_tests.drills import kill_drill
+from fullscript_pipeline_tests.drills.night_drill import a_night
+from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.helpers.celery_workers import shared_stores
+from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
+from fullscript_pipeline_tests.helpers.redis_server import RedisServer
+from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
+
+
+def test_a_killed_pull_goes_on_on_another_machine(
+    tmp_path: Path, postgres: PostgresServer, s3: S3Server, bucket: Bucket
+) -> None:
+    deaths = [(signal.SIGKILL, 1 + number % 39) for number in range(50)]
+    stores = kill_drill.Stores(postgres.url_of(str(tmp_path)), bucket.url, s3.variables)
+    kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths, stores=stores)
+
+
+def test_fifty_clinics_of_a_night_on_four_workers(
+    tmp_path: Path, postgres: PostgresServer, s3: S3Server, queue: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in shared_stores(tmp_path, postgres, s3, queue).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "a night, a night, 0123456789 0123456789")
+    figures = a_night(tmp_path, clinics=50, patients=5, workers=4)
+    report_promise("several machines are as one", **figures)
+    assert figures["failed"] == 0
+    assert figures["most_in_300_s"] <= 4750
+    assert figures["too_many_requests"] == 0
+    assert figures["names_in_the_bucket"] == 0
