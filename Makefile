@@ -111,9 +111,9 @@ release: $(READY)
 # Rewrites the locks from pyproject.toml; they name no index host.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
 lock: $(READY)
-	$(LOCK) --group dev --extra distributed --extra web pyproject.toml -o requirements.lock
+	$(LOCK) --group dev --extra distributed --extra k8s --extra web pyproject.toml -o requirements.lock
 	$(LOCK) --extra web pyproject.toml -o requirements-run.lock
-	$(LOCK) --extra distributed --extra web pyproject.toml -o requirements-distributed.lock
+	$(LOCK) --extra distributed --extra k8s --extra web pyproject.toml -o requirements-distributed.lock
 	printf 'uv\nsetuptools\n' | $(LOCK) - -o requirements-bootstrap.lock
 	printf 'twine\ncyclonedx-bom\n' | $(LOCK) - -o requirements-release.lock
 	printf 'dbt-core>=1.9,<1.11\ndbt-duckdb>=1.9,<1.11\nduckdb==1.5.5\nduckdb-extension-httpfs==1.5.5\nipykernel\nnbclient\nnbformat\npandas\n' | $(LOCK) - -o requirements-cookbook.lock

@@ -6,7 +6,6 @@ the daemon starts them again. What does not belong here: how a run is put into t
 """
 
 import gc
-import logging
 import signal
 import sys
 from typing import Any
@@ -18,40 +17,30 @@ from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 import fullscript_pipeline.build  # noqa: F401 - what a run needs, imported before it is forked
 from fullscript_pipeline.orchestration.celery_launcher import CeleryLauncher, run_of_task
 from fullscript_pipeline.orchestration.program_start import start_program
-from fullscript_pipeline.orchestration.runtime import execute_run, open_instance
+from fullscript_pipeline.orchestration.runtime import execute_launched_run
 from fullscript_pipeline.settings import Settings
 
 _EXIT_SETTINGS = 78
-_log = logging.getLogger(__name__)
 
 
 def make_app(settings: Settings) -> Any:
     """The app of Celery with the task of a run. Ends the process with a message when the settings name no queue."""
     if settings.broker_url is None:
         print(  # noqa: T201 - a program of its own
-            "fullscript-pipeline: FULLSCRIPT_RUNNER is local, so there is no queue to take runs from: set it to "
-            "celery+redis://HOST:PORT/0, as for the daemon.",
+            f"fullscript-pipeline: FULLSCRIPT_RUNNER is {settings.runner_kind}, so there is no queue to take runs "
+            "from: set it to celery+redis://HOST:PORT/0, as for the daemon.",
             file=sys.stderr,
         )
         sys.exit(_EXIT_SETTINGS)
     made = CeleryLauncher(settings.broker_url).celery
 
     def execute_job(execute_job_args_packed: Any) -> None:
-        _execute(settings, run_of_task(execute_job_args_packed))
+        execute_launched_run(settings, run_of_task(execute_job_args_packed))
 
     made.task(name=TASK_EXECUTE_JOB_NAME)(execute_job)
     signals.worker_before_create_process.connect(_freeze)
     signals.worker_shutting_down.connect(_stop_runs)
     return made
-
-
-def _execute(settings: Settings, run_id: str) -> None:
-    try:
-        with open_instance(settings) as instance:
-            execute_run(instance, run_id)
-    except BaseException as error:
-        # The run's events say what failed; the error's text may quote data, so it is not for the worker's log.
-        _log.error("Run %s ended with %s; its events say more.", run_id, type(error).__name__)
 
 
 def _freeze(**_: Any) -> None:

@@ -6,6 +6,7 @@ What does not belong here: anything that opens a file of the directory (but the 
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
@@ -20,6 +21,7 @@ from fullscript_pipeline.settings.value_types import (
     LakeCatalogAddress,
     Runner,
     StateUrl,
+    WholeNumber,
     place_of_database,
     split_commas,
 )
@@ -76,9 +78,18 @@ class DataDirectory(BaseSettings):
     runner: Runner = Field(
         "local",
         repr=False,
-        description="who runs pulls: `local`, the daemon's machine; or `celery+redis://HOST:PORT/0`, a queue from "
-        "which workers on any machine take them, with the extra `distributed`, and FULLSCRIPT_STATE_URL, "
-        "FULLSCRIPT_FILES_URL (a bucket) and FULLSCRIPT_WAREHOUSE_URL set",
+        description="who runs pulls: `local`, the daemon's machine; `celery+redis://HOST:PORT/0`, a queue from which "
+        "workers on any machine take them, with the extra `distributed`; or `k8s`, a pod for each run, with the extras "
+        "`distributed` and `k8s`. Both need FULLSCRIPT_STATE_URL, FULLSCRIPT_FILES_URL (a bucket) and "
+        "FULLSCRIPT_WAREHOUSE_URL",
+    )
+    concurrent_runs: WholeNumber | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="how many runs there are at once, over all workers or pods (`max_concurrent_runs` in "
+        "`dagster.yaml`); set it for the daemon",
+        json_schema_extra={"shown_default": "what dagster.yaml says, 3 at first"},
     )
 
     @field_validator("runner")
@@ -91,9 +102,10 @@ class DataDirectory(BaseSettings):
         local += [] if data.get("warehouse_url") else ["the warehouse (FULLSCRIPT_WAREHOUSE_URL)"]
         if runner == "local" or not local:
             return runner
+        whose = "k8s, whose pods have no disk in common" if runner == "k8s" else "celery, whose workers are elsewhere"
         raise ValueError(
-            f"is celery, whose workers are on other machines, and {' and '.join(local)} would be files of this one: "
-            "set what is named, or set the runner to local."
+            f"is {whose}, and {' and '.join(local)} would be files of this machine: set what is named, or set the "
+            "runner to local."
         )
 
     @field_validator("warehouse_url")
@@ -153,9 +165,14 @@ class DataDirectory(BaseSettings):
         return place_of_database(self.state_url) if self.state_url else str(self.state_path)
 
     @property
+    def runner_kind(self) -> Literal["local", "celery", "k8s"]:
+        """Who runs pulls, without the address of a queue."""
+        return self.runner if self.runner in {"local", "k8s"} else "celery"  # type: ignore[return-value]
+
+    @property
     def broker_url(self) -> str | None:
-        """The queue of runs for workers, perhaps with a password; None where the daemon's machine runs them."""
-        return None if self.runner == "local" else self.runner.removeprefix("celery+")
+        """The queue of runs for workers, perhaps with a password; None where there is none."""
+        return self.runner.removeprefix("celery+") if self.runner_kind == "celery" else None
 
     @property
     def landing_dir(self) -> Path:

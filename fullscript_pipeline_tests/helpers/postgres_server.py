@@ -51,7 +51,7 @@ class PostgresServer:
 @contextmanager
 def running_postgres(*arguments: str, key: Path | None = None) -> Iterator[PostgresServer]:
     """Skips the test where PostgreSQL is not installed. `key`: of its certificate, which it must own."""
-    programs = _programs()
+    programs = postgres_programs()
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
     # PostgreSQL refuses to run as root.
     user: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
@@ -84,9 +84,10 @@ def running_postgres(*arguments: str, key: Path | None = None) -> Iterator[Postg
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder of PostgreSQL's programs. Skips the test where PostgreSQL is not installed."""
     found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not folders:
         pytest.skip("PostgreSQL is not installed")
     return folders[-1]

@@ -129,7 +129,11 @@ def test_another_word_is_no_runner(runner: str, monkeypatch: pytest.MonkeyPatch)
     assert "secret" not in str(caught.value)
 
 
-def test_kubernetes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_need_shared_places_as_workers_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_RUNNER", "k8s")
-    with pytest.raises(ConfigurationError, match="starts no run through Kubernetes"):
+    with pytest.raises(ConfigurationError, match="whose pods have no disk in common, and the state store"):
         load_settings()
+    monkeypatch.setenv("FULLSCRIPT_STATE_URL", "postgresql://somebody@host/database")
+    monkeypatch.setenv("FULLSCRIPT_WAREHOUSE_URL", "ducklake:postgres:dbname=database host=host")
+    monkeypatch.setenv("FULLSCRIPT_FILES_URL", "s3://bucket/place")
+    assert (load_settings().runner_kind, load_settings().broker_url) == ("k8s", None)

@@ -28,7 +28,7 @@ from fullscript_pipeline.orchestration.runtime.resources import (
     WarehouseResource,
     make_resources,
 )
-from fullscript_pipeline.orchestration.runtime.run_execution import execute_run
+from fullscript_pipeline.orchestration.runtime.run_execution import execute_launched_run, execute_run
 
 __all__ = [
     "ClockRepair",
@@ -43,6 +43,7 @@ __all__ = [
     "clinic_partition",
     "clinics",
     "console_logging",
+    "execute_launched_run",
     "execute_run",
     "fail_orphans",
     "health_of",

@@ -6,6 +6,7 @@ What does not belong here: running jobs (`in_process_runs`).
 import os
 import re
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,9 +23,16 @@ from fullscript_pipeline.state import StateStore, make_history_schema
 HISTORY_URL = "DAGSTER_HISTORY_URL"
 # Where `run_launcher` of dagster.yaml reads the address of the queue from, which may hold a password.
 RUNS_BROKER = "DAGSTER_RUNS_BROKER"
-# How long a run may wait for its process. In a queue it waits until a worker has ended another run.
-_START_HERE = "  start_timeout_seconds: 180\n"
-_START_BY_WORKER = "  start_timeout_seconds: 14400  # it may wait for a worker\n"
+# Of each runner: its entry in `dagster.yaml`, and how long a run may wait for its process. In a queue it waits until a
+# worker has ended another run.
+_LAUNCHERS: Mapping[str, tuple[str, str]] = {
+    "local": ("launcher.yaml", "  start_timeout_seconds: 180\n"),
+    "celery": ("launcher-celery.yaml", "  start_timeout_seconds: 14400  # it may wait for a worker\n"),
+    "k8s": ("launcher-k8s.yaml", "  start_timeout_seconds: 1800  # its pod may wait for a node\n"),
+}
+# What has to be installed for it, and by which extras.
+_PACKAGES = {"celery": ("dagster_celery", "distributed"), "k8s": ("dagster_k8s", "distributed,k8s")}
+_KUBERNETES_LAUNCHER = "fullscript_pipeline.orchestration.kubernetes_launcher"
 # Modules that earlier versions wrote into `dagster.yaml`, and where they are now.
 _MOVED_MODULES = {
     "fullscript_pipeline.orchestration.storage": "fullscript_pipeline.orchestration.runtime.storage",
@@ -37,12 +45,13 @@ def prepare_home(settings: Settings) -> None:
 
     An existing file is its owner's: only our own entries for the history and the launcher, the names of modules that
     have moved, and a launcher where it names none, are brought up to date in it. Raises ConfigurationError when it
-    names another launcher than the setting, or a queue's packages are not installed.
+    names another launcher than the setting, or the runner's packages are not installed.
     """
-    if settings.broker_url and find_spec("dagster_celery") is None:
+    package, extras = _PACKAGES.get(settings.runner_kind, (None, ""))
+    if package and find_spec(package) is None:
         raise ConfigurationError(
-            "FULLSCRIPT_RUNNER names a queue, and its packages are not installed: run `pip install "
-            "'fullscript-pipeline[distributed]'`."
+            f"FULLSCRIPT_RUNNER is {settings.runner_kind}, and its packages are not installed: run `pip install "
+            f"'fullscript-pipeline[{extras}]'`."
         )
     settings.prepare_data_dir()
     target = settings.dagster_home / "dagster.yaml"
@@ -69,25 +78,30 @@ def _bring_up_to_date(path: Path, settings: Settings) -> None:
         renamed = re.sub(rf"{re.escape(old)}\b", new, renamed)
     storages = [_template("storage-sqlite.yaml"), _template("storage-postgres.yaml")]
     here, elsewhere = reversed(storages) if settings.state_url else storages
-    renamed = _with_launcher(renamed.replace(elsewhere, here), path, uses_queue=bool(settings.broker_url))
+    renamed = _with_launcher(renamed.replace(elsewhere, here), path, settings.runner_kind)
+    if settings.concurrent_runs:
+        renamed = re.sub(r"(?m)^( +max_concurrent_runs:).*$", rf"\1 {settings.concurrent_runs}", renamed)
     if renamed != text:
         path.write_text(renamed, encoding="utf-8")
 
 
-def _with_launcher(text: str, path: Path, *, uses_queue: bool) -> str:
+def _with_launcher(text: str, path: Path, runner: str) -> str:
     """The text with the launcher of the setting. On this machine alone, one that its owner names stays."""
-    forks, queue = _template("launcher.yaml"), _template("launcher-celery.yaml")
-    wanted, other = (queue, forks) if uses_queue else (forks, queue)
-    times = (_START_HERE, _START_BY_WORKER) if uses_queue else (_START_BY_WORKER, _START_HERE)
-    text = text.replace(other, "").replace(*times)
+    name, wait = _LAUNCHERS[runner]
+    wanted = _template(name)
+    for other_name, other_wait in _LAUNCHERS.values():
+        if other_name != name:
+            text = text.replace(_template(other_name), "").replace(other_wait, wait)
     names_one = re.search(r"^run_launcher:", text, re.MULTILINE)
-    if uses_queue and names_one and wanted not in text:
+    # Of a cluster, its owner may say more in our entry than we write.
+    is_ours = wanted in text or (runner == "k8s" and _KUBERNETES_LAUNCHER in text)
+    if runner != "local" and names_one and not is_ours:
         raise ConfigurationError(
-            f"{path} names a run_launcher of its own, and FULLSCRIPT_RUNNER is a queue for workers: remove the entry "
-            "from the file, or set FULLSCRIPT_RUNNER to local."
+            f"{path} names a run_launcher of its own, and FULLSCRIPT_RUNNER is {runner}: remove the entry from the "
+            "file, or set FULLSCRIPT_RUNNER to local."
         )
     # Forking is not safe on every system with the libraries of a run; elsewhere Dagster's own launcher stays.
-    return text if names_one or (not uses_queue and sys.platform != "linux") else text + wanted
+    return text if names_one or (runner == "local" and sys.platform != "linux") else text + wanted
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

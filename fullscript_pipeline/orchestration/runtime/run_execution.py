@@ -1,9 +1,10 @@
-"""Executes a run that was launched, in this process: for a fork of `run_parent` and for a worker of the queue.
+"""Executes a run that was launched, in this process: for a fork of `run_parent`, a worker of the queue and a pod.
 
-What does not belong here: how the process came to be (`run_parent`, `orchestration.worker`), runs that a command makes
-itself (`in_process_runs`).
+What does not belong here: how the process came to be (`run_parent`, `orchestration.worker`, `orchestration.run_in_pod`)
+and runs that a command makes itself (`in_process_runs`).
 """
 
+import logging
 import signal
 
 import dagster as dg
@@ -11,11 +12,26 @@ from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts
 
+from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import process_tags
 from fullscript_pipeline.orchestration.runtime.run_locks import held_by_this_process
+from fullscript_pipeline.settings import Settings
 
 # One that is stopped before it began ends as canceled.
 _TO_EXECUTE = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING)
+_log = logging.getLogger(__name__)
+
+
+def execute_launched_run(settings: Settings, run_id: str) -> bool:
+    """Executes the run of this data directory's history. False: it raised, which is logged without the error's text."""
+    try:
+        with open_instance(settings) as instance:
+            execute_run(instance, run_id)
+    except BaseException as error:
+        # The run's events say what failed; the error's text may quote data, so it is not for this process's log.
+        _log.error("Run %s ended with %s; its events say more.", run_id, type(error).__name__)
+        return False
+    return True
 
 
 def execute_run(instance: dg.DagsterInstance, run_id: str) -> None:
