@@ -56,7 +56,7 @@ def rotate(settings: Settings) -> None:
 
 def _print_plan(plan: Rotation, listed: int) -> None:
     """Raises ConfigurationError when the disk has too little space."""
-    databases, landing = len(plan.databases), len(plan.landing)
+    databases, landing = len(plan.databases), plan.landing_files
     print_message(
         f"To re-encrypt with the first of {counted(listed, 'key')}: {counted(plan.values, 'value')} of the state "
         f"store, {counted(landing, 'landing file')} ({format_bytes(plan.bytes_of_landing)}), "

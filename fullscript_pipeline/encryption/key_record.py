@@ -3,7 +3,7 @@
 Before the first change there is no record, and the files are encrypted with the last key of the setting. During a
 change of keys, or after an interrupted one, the record states that, and no process opens or writes a sealed file. The
 state store records its own key. The record holds fingerprints only. What does not belong here: changing keys
-(`orchestration.key_rotation`).
+(`maintenance.key_rotation`).
 """
 
 import json

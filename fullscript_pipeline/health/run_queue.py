@@ -20,7 +20,12 @@ def check_run_queue(settings: Settings) -> Iterator[Finding]:
     """No finding where runs are started without a queue."""
     if settings.broker_url is None:
         return
-    import redis  # noqa: PLC0415 - of the extra `distributed`
+    try:
+        import redis  # noqa: PLC0415 - of the extra `distributed`
+    except ModuleNotFoundError:
+        advice = "Run `pip install 'fullscript-pipeline[distributed]'`."
+        yield failed("runs.queue", "the packages of a queue are not installed", advice)
+        return
 
     parts = urlsplit(settings.broker_url)
     place = f"{parts.hostname}:{parts.port or 6379}"

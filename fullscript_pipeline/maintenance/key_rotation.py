@@ -43,13 +43,18 @@ class Rotation:
     new: str
     values: int
     landing: tuple[Path, ...]
+    shared: "SharedFiles"
     databases: tuple[tuple[Path, str | None, str], ...]
     bytes_of_state: int
     free: int
 
     @property
+    def landing_files(self) -> int:
+        return len(self.landing) + self.shared.files
+
+    @property
     def bytes_of_landing(self) -> int:
-        return _total_size(self.landing)
+        return _total_size(self.landing) + self.shared.bytes
 
     @property
     def bytes_of_databases(self) -> int:
@@ -67,7 +72,17 @@ class Rotation:
     def needed_bytes(self) -> int:
         """Free bytes that are needed: one file at a time exists twice for a while."""
         files = [*self.landing, *(path for path, _, _ in self.databases)]
-        return max([self.bytes_of_state, *(path.stat().st_size for path in files)]) * 11 // 10 + _SPARE_BYTES
+        largest = max([self.bytes_of_state, self.shared.largest_copy, *(path.stat().st_size for path in files)])
+        return largest * 11 // 10 + _SPARE_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedFiles:
+    """Landing files in a bucket without the new key. `largest_copy`: the most bytes of one owner's, all of them."""
+
+    files: int = 0
+    bytes: int = 0
+    largest_copy: int = 0
 
 
 def plan_rotation(settings: Settings) -> Rotation:
@@ -79,11 +94,12 @@ def plan_rotation(settings: Settings) -> Rotation:
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
     _require_no_copy_elsewhere(settings)
+    keys = _candidate_keys(settings)
     with StateStore.open(settings) as store:
+        shared = _shared_files_without(settings, store, new, keys)
         if store.facts.get("kind") == "production":
             require_good_keys([new])
         values, bytes_of_state = store.count_to_reseal(new), store.db.size_bytes()
-    keys = _candidate_keys(settings)
     landing = tuple(_landing_files_without(settings.landing_dir, new))
     for path in landing:
         reencryption.require_intact_frames(path, keys)
@@ -92,6 +108,7 @@ def plan_rotation(settings: Settings) -> Rotation:
         new=new,
         values=values,
         landing=landing,
+        shared=shared,
         databases=tuple(_databases(settings, keys)),
         bytes_of_state=bytes_of_state,
         free=free,
@@ -109,6 +126,7 @@ def rotate_keys(settings: Settings, report_progress: ProgressListener) -> int:
     with StateStore.open(settings) as store:
         try:
             require_no_landing_run(settings.landing_dir)
+            _shared_files_without(settings, store, new, keys)
             done = store.reseal(new)
         except PipelineError:  # nothing was changed
             _restore_key_record(settings, before)
@@ -167,6 +185,22 @@ def _rekey_landing(folder: Path, keys: Sequence[str | None], new: str) -> int:
     for path in former:
         reencryption.rekey_frames(path, keys, new)
     return len(former)
+
+
+def _shared_files_without(settings: Settings, store: StateStore, key: str, keys: Sequence[str | None]) -> SharedFiles:
+    """Those of a bucket. Raises Busy while a machine fills one, and as `require_intact_frames`."""
+    found = SharedFiles()
+    for owner in landed_owners(settings) if settings.is_landing_shared else ():
+        with landed_folders(settings, store, owner) as (_, copy):
+            former = _landing_files_without(copy, key)
+            for path in former:
+                reencryption.require_intact_frames(path, keys)
+            found = SharedFiles(
+                files=found.files + len(former),
+                bytes=found.bytes + _total_size(former),
+                largest_copy=max(found.largest_copy, _total_size(path for path in copy.rglob("*") if path.is_file())),
+            )
+    return found
 
 
 def _landing_files_without(folder: Path, key: str) -> list[Path]:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from fullscript_pipeline.errors import Busy
+from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.files import open_files
 from fullscript_pipeline.private_files import create_private_file, make_private_folder
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.files import ABANDONED, UNFINISHED, SharedLanding, open_shared_landing
+from fullscript_pipeline.warehouse.files import ABANDONED, UNFINISHED, LandingDamage, SharedLanding, open_shared_landing
 
 
 @contextmanager
@@ -23,15 +24,16 @@ def landed_folders(settings: Settings, store: StateStore, owner: str) -> Iterato
     """The folders of an owner's landing files (`owner`: server/clinic or server/region) within the block.
 
     What the block changes or removes is changed or removed for every machine. Raises Busy while a run of any machine
-    fills one of the bucket's files.
+    fills one of the bucket's files, ConfigurationError where files are in a bucket that is not used any more.
     """
     local = settings.landing_dir / owner
     shared = open_shared_landing(settings)
     if shared is None:
+        _require_none_in_bucket(settings, owner)
         yield [local]
         return
     with ExitStack() as claimed:
-        pulls = [pull for day in shared.files.folders(owner) for pull in shared.unfinished(f"{owner}/{day}")]
+        pulls = _unfinished(shared, owner)
         for pull in pulls:
             if (claim := store.landing_claims.take(pull)) is None:
                 raise Busy(
@@ -41,10 +43,38 @@ def landed_folders(settings: Settings, store: StateStore, owner: str) -> Iterato
         folder = shared.make_work_folder()
         claimed.callback(shutil.rmtree, folder, ignore_errors=True)
         digests = _copy(shared, owner, pulls, folder)
+        if _unfinished(shared, owner) != pulls:
+            raise Busy(f"A run began to land pages of {owner}; let it finish (or stop it), then try again.")
         try:
             yield [local, folder / owner]
+        except (LandingDamage, ConfigurationError) as problem:
+            raise type(problem)(_told_of_bucket(str(problem), shared, pulls, folder)) from None
         finally:
             _put_back(shared, digests, folder)
+
+
+def _require_none_in_bucket(settings: Settings, owner: str) -> None:
+    """Raises ConfigurationError where the state store was moved back into a file, and pages are left in the bucket."""
+    if settings.bucket_url is None:
+        return
+    files = open_files(settings, settings.landing_dir.name)
+    if files.names_below(owner):
+        raise ConfigurationError(
+            f"Pages that landed while the state store was on PostgreSQL are still in {files.address(owner)}, which "
+            "this command does not reach now: copy what you keep, delete that folder, then run the command again."
+        )
+
+
+def _unfinished(shared: SharedLanding, owner: str) -> list[str]:
+    return [pull for day in shared.files.folders(owner) for pull in shared.unfinished(f"{owner}/{day}")]
+
+
+def _told_of_bucket(text: str, shared: SharedLanding, pulls: list[str], folder: Path) -> str:
+    """A sentence about a copy, as one about what it is a copy of."""
+    text = text.replace(f"{folder}/", f"{shared.files.address('')}/")
+    for pull in pulls:
+        text = text.replace(f"{pull}{ABANDONED}", f"{pull}{UNFINISHED}")
+    return text
 
 
 def landed_owners(settings: Settings) -> list[str]:
@@ -59,7 +89,9 @@ def landed_owners(settings: Settings) -> list[str]:
 def _copy(shared: SharedLanding, owner: str, pulls: list[str], root: Path) -> dict[str, bytes]:
     """Copies the files below `root`; the digest of each by its name. An unfinished pull is one file, put aside."""
     ended = (name for name in shared.files.names_below(owner) if not Path(name).parent.name.endswith(UNFINISHED))
-    contents = ((name, shared.files.get(name) or b"") for name in ended)
+    fetched = ((name, shared.files.get(name)) for name in ended)
+    # One that is gone by now was too old, and was removed by another machine.
+    contents = ((name, content) for name, content in fetched if content is not None)
     unfinished = ((f"{pull}{ABANDONED}", b"".join(shared.frames_of(pull))) for pull in pulls)
     digests = {}
     for found in (contents, unfinished):

@@ -1,6 +1,6 @@
 """The worker that executes runs which the daemon, on this or another machine, puts into the queue.
 
-`celery -A fullscript_pipeline.orchestration.worker worker` (docs/operations.md, More than one worker): each run is a
+`celery -A fullscript_pipeline.orchestration.worker worker` (docs/scale-out.md, Workers): each run is a
 fork of the worker, which has imported what a run needs, and ends with it. SIGTERM stops the runs and then the worker;
 the daemon starts them again. What does not belong here: how a run is put into the queue (`celery_launcher`).
 """

@@ -64,7 +64,7 @@ class DataDirectory(BaseSettings):
         None,
         description="where pages, spreadsheets, digests, published copies and exports are, when not in the data "
         "directory: `file:///FOLDER`, or `s3://BUCKET/PREFIX` with the extra `distributed` and AWS's own variables. "
-        "Landed pages are in the bucket too when FULLSCRIPT_STATE_URL is set; the warehouse is, when it is a lake",
+        "With FULLSCRIPT_STATE_URL set, a bucket holds landed pages too; the files of a lake are there as well",
         json_schema_extra={"shown_default": "the data directory"},
     )
     warehouse_url: LakeCatalogAddress | None = Field(

@@ -42,8 +42,8 @@ class Database(Protocol):
     def named_lock(self, name: str, seconds: float) -> AbstractContextManager[Callable[[], bool]]:
         """Holds a lock over threads, processes and machines that share the store. Raises LockNotFree.
 
-        It is no transaction: other rows stay writable meanwhile. It is released when the process dies. Yields what
-        tells whether it is still held: a server that was restarted has forgotten it.
+        It is no transaction: other rows stay writable meanwhile. It is released when the process dies. Yields a
+        function that returns whether it is still held; a server that was restarted has released it.
         """
 
     def seconds_ahead(self, connection: Connection, /) -> float:

@@ -1,6 +1,6 @@
 """Claims of unfinished pulls, for every machine that shares the store: one process at a time fills a landing file.
 
-A claim ends with its process, so that another one goes on. What does not belong here: the files
+A claim ends with its process, so that another one may resume the pull. What does not belong here: the files
 (`warehouse.files.shared_landing`), which of them is resumed (`extraction.engine.shared_claim`).
 """
 
@@ -9,8 +9,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import ClassVar
 
-from fullscript_pipeline.errors import ServiceUnavailable
+from fullscript_pipeline.encryption import fingerprint
+from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.state.database import Database, LockNotFree
+from fullscript_pipeline.state.store_key import read_key_fingerprint
 
 # The shortest wait; 0 would be for ever.
 _WAIT_SECONDS = 0.05
@@ -26,8 +28,8 @@ class LandingClaim:
         """Raises ServiceUnavailable when the store has forgotten the claim: another machine may have taken it."""
         if not self.is_held():
             raise ServiceUnavailable(
-                "The state store's server was restarted or cut the connection, so another machine may go on with this "
-                "pull: start the run again; pages that are landed are not fetched again."
+                "The state store's server was restarted or cut the connection, so another machine may have resumed "
+                "this pull: start the run again; pages that are landed are not fetched again."
             )
 
     def release(self) -> None:
@@ -56,6 +58,16 @@ class LandingClaims:
             return None
         self._held[mine] = LandingClaim(name, lock, is_held)
         return self._held[mine]
+
+    def require_key(self, key: str | None) -> None:
+        """Raises ConfigurationError when `key` is not the store's key, which landed pages of all machines are under."""
+        with self._db.read() as connection:
+            stored = read_key_fingerprint(connection)
+        if stored is not None and stored != (fingerprint(key) if key else None):
+            raise ConfigurationError(
+                "`keys rotate` changed the encryption key, and this process would land pages under another one: set "
+                "FULLSCRIPT_ENCRYPTION_KEY to the new key alone on every machine, then start the process again."
+            )
 
     @classmethod
     def forget(cls, claim: LandingClaim) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.errors import Busy
-from fullscript_pipeline.maintenance.key_rotation import rotate_keys
+from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.maintenance.key_rotation import plan_rotation, rotate_keys
 from fullscript_pipeline.maintenance.landed_files import landed_folders, landed_owners
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline.state import StateStore
-from fullscript_pipeline.warehouse.files.frame_file import FrameFile
+from fullscript_pipeline.warehouse.files.frame_file import FrameFile, LandingDamage
 from fullscript_pipeline.warehouse.files.landing_retention import Tidied, tidy_shared_landing
 from fullscript_pipeline.warehouse.files.shared_landing import SharedLanding, open_shared_landing
 from fullscript_pipeline.warehouse.landing import Request, make_line
+from fullscript_pipeline.warehouse.personal_data.person_rows import landed_records
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.s3_server import Bucket
 from fullscript_pipeline_tests.helpers.sealed_directory import NEW, OLD
@@ -74,6 +75,53 @@ def test_nothing_is_done_while_another_machine_fills_one(settings: Settings) -> 
         landed_folders(settings, store, MAPLE),
     ):
         pass
+
+
+def test_a_rotation_changes_nothing_while_another_machine_fills_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(settings, f"{MAPLE}/2026-11-22")
+    land(settings, f"{US}/2026-11-22", is_finished=False)
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", f"{NEW},{OLD}")
+    plan = plan_rotation(load_settings())
+    assert plan.landing_files == 2
+    assert 0 < plan.shared.largest_copy < plan.needed_bytes
+    with closing(StateStore.open(settings)) as store:
+        with store.db.named_lock(f"landing {US}/2026-11-22/orders.1-a", 1), pytest.raises(Busy, match="is filling"):
+            rotate_keys(load_settings(), lambda _: None)
+        store.landing_claims.require_key(OLD)
+        with pytest.raises(ConfigurationError, match="set FULLSCRIPT_ENCRYPTION_KEY to the new key alone"):
+            store.landing_claims.require_key(NEW)
+        rotate_keys(load_settings(), lambda _: None)
+        store.landing_claims.require_key(NEW)
+        with pytest.raises(ConfigurationError, match="would land pages under another one"):
+            store.landing_claims.require_key(OLD)
+
+
+def test_damage_names_the_object_and_not_the_copy(settings: Settings, bucket: Bucket) -> None:
+    land(settings, f"{MAPLE}/2026-11-22")
+    (path,) = bucket.folder.rglob("*.frames")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    with (
+        closing(StateStore.open(settings)) as store,
+        pytest.raises(LandingDamage, match=rf"{bucket.url}/landing/{MAPLE}/2026-11-22/orders\.1-a\.frames"),
+        landed_folders(settings, store, MAPLE) as (_, copy),
+    ):
+        landed_records(copy, OLD, frozenset({"o1"}))
+
+
+def test_pages_in_a_bucket_that_is_not_used_any_more_are_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(settings, f"{MAPLE}/2026-11-22")
+    monkeypatch.delenv("FULLSCRIPT_STATE_URL")
+    alone = load_settings()
+    with StateStore.open(alone) as store:
+        with pytest.raises(ConfigurationError, match="while the state store was on PostgreSQL are still in s3://"):
+            landed_folders(alone, store, MAPLE).__enter__()
+        with landed_folders(alone, store, CEDAR) as folders:
+            assert folders == [alone.landing_dir / CEDAR]
 
 
 def test_what_is_not_changed_stays_as_it_is(settings: Settings) -> None:

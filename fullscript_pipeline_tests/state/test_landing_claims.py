@@ -77,7 +77,7 @@ def test_a_claim_that_the_server_has_forgotten_is_told(
     claim = claims.take(PULL)
     assert claim is not None
     postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-    with pytest.raises(ServiceUnavailable, match="another machine may go on with this pull"):
+    with pytest.raises(ServiceUnavailable, match="another machine may have resumed this pull"):
         claim.require_held()
     taken = claims.take(PULL)
     assert taken is not None

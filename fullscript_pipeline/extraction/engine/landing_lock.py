@@ -49,7 +49,7 @@ def open_landing_file(
     encryption_key: str | None,
     shared: SharedPulls | None = None,
 ) -> tuple[FrameFile, Callable[[], None]]:
-    """Opens the file of an interrupted pull if all of it can be read, else a new one; and what lets others fill it."""
+    """Opens the file of an interrupted pull if it can be read, else a new one; with a function that releases it."""
     if shared:
         place = folder.relative_to(landing_dir).as_posix()
         return open_shared_file(shared, place, resource, pull_id=pull_id, encryption_key=encryption_key)

@@ -4,12 +4,12 @@ What does not belong here: how the file is stored (`warehouse.files.shared_landi
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fullscript_pipeline import clock
-from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.settings import Settings
 from fullscript_pipeline.state import LandingClaim, LandingClaims, StateStore
 from fullscript_pipeline.warehouse import Request
@@ -40,24 +40,35 @@ def open_shared_file(
 ) -> tuple[FrameFile, Callable[[], None]]:
     """Opens the file of a pull that was interrupted on any machine, if all of it can be read, else a new one.
 
-    Returns it with what lets others fill it. `place`: server/owner/day. What another process fills is left alone.
+    Returns the file, and a function that releases its claim. What another process fills is left alone. `place`:
+    server/owner/day.
     """
     for pull in pulls.landing.unfinished(place, resource):
         claim = pulls.claims.take(pull)
         if claim is None:
             continue
-        try:
+        with _released_on_error(claim):
+            # While the claim is held: a key rotation changes the store's key first, and then looks for claims.
+            pulls.claims.require_key(encryption_key)
             file = _resumed(pulls, pull, claim, encryption_key=encryption_key)
-        except PipelineError:
-            claim.release()
-            raise
         if file is not None:
             return file, claim.release
         claim.release()
     pull = f"{place}/{resource}.{clock.real_now():%H%M%S%f}-{pull_id[:8]}"
     new = pulls.claims.take(pull)
     assert new is not None  # noqa: S101 - nobody else knows the name
-    return pulls.landing.open(pull, encryption_key, new.require_held), new.release
+    with _released_on_error(new):
+        pulls.claims.require_key(encryption_key)
+        return pulls.landing.open(pull, encryption_key, new.require_held), new.release
+
+
+@contextmanager
+def _released_on_error(claim: LandingClaim) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        claim.release()
+        raise
 
 
 def _resumed(pulls: SharedPulls, pull: str, claim: LandingClaim, *, encryption_key: str | None) -> FrameFile | None:
@@ -65,8 +76,8 @@ def _resumed(pulls: SharedPulls, pull: str, claim: LandingClaim, *, encryption_k
     file = pulls.landing.open(pull, encryption_key, claim.require_held)
     try:
         requests = file.requests()
-    except LandingDamage as damage:
-        _log.warning("%s Its pages are fetched again.", damage)
+    except LandingDamage:
+        _log.warning("The landed pages of %s are damaged; they are fetched again.", pull)
         requests = []
     if _is_recent(requests):
         return file

@@ -93,6 +93,11 @@ def _with_launcher(text: str, path: Path, runner: str) -> str:
         if other_name != name:
             text = text.replace(_template(other_name), "").replace(other_wait, wait)
     names_one = re.search(r"^run_launcher:", text, re.MULTILINE)
+    if runner != "k8s" and names_one and _KUBERNETES_LAUNCHER in text:
+        raise ConfigurationError(
+            f"{path} names the launcher of pods with changes of yours, and FULLSCRIPT_RUNNER is {runner}: remove the "
+            "entry run_launcher from the file, or set FULLSCRIPT_RUNNER to k8s."
+        )
     # Of a cluster, its owner may say more in our entry than we write.
     is_ours = wanted in text or (runner == "k8s" and _KUBERNETES_LAUNCHER in text)
     if runner != "local" and names_one and not is_ours:

@@ -12,6 +12,7 @@ from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts
 
+from fullscript_pipeline.errors import PipelineError
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import process_tags
 from fullscript_pipeline.orchestration.runtime.run_locks import held_by_this_process
@@ -23,9 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 def execute_launched_run(settings: Settings, run_id: str) -> bool:
-    """Executes the run of this data directory's history. False: it raised, which is logged without the error's text."""
+    """Executes the run of this data directory's history. False: it was not begun, or it raised; the log says which."""
     try:
-        with open_instance(settings) as instance:
+        instance = open_instance(settings)
+    except PipelineError as error:
+        _log.error("Run %s was not begun: %s", run_id, error)
+        return False
+    try:
+        with instance:
             execute_run(instance, run_id)
     except BaseException as error:
         # The run's events say what failed; the error's text may quote data, so it is not for this process's log.

@@ -35,7 +35,7 @@ def tidy_landing(
     """Removes the landed pages of days before the last `keep_days`; 0 keeps all of them.
 
     `kept`: clinics or regions, each with a day (like 2026-11-22) whose pages stay.
-    Files of interrupted pulls are removed too: no pull resumes them after so long (`extraction.claims`).
+    Files of interrupted pulls are removed too: no pull resumes them after so long (`extraction.engine`).
     """
     files = size = 0
     if not keep_days:

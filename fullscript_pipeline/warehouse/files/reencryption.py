@@ -2,7 +2,7 @@
 
 A new file is complete, synced and compared with the old one before it takes its name, so a kill leaves either the old
 file or the new one. The next start removes leftovers. What does not belong here: which files there are,
-in which order (`orchestration.key_rotation`).
+in which order (`maintenance.key_rotation`).
 """
 
 import hashlib

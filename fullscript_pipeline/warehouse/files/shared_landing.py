@@ -1,4 +1,4 @@
-"""Landing files in a bucket, so that any machine may go on with a pull that another one began.
+"""Landing files in a bucket, so that any machine may resume a pull that another one began.
 
 While a pull is not finished, each of its frames is an object (`<pull>.open/0000001`), written before the frame is used.
 The objects one after the other are what the file holds. A finished or abandoned pull is one object (`<pull>.frames`). A
@@ -47,13 +47,16 @@ class SharedLanding:
         return left
 
     def open(self, pull: str, encryption_key: str | None, require_held: Callable[[], None]) -> "SharedFrameFile":
-        """The file of a pull with all that is landed of it. `require_held` raises when another may fill it."""
+        """The file of a pull with all that is landed of it. `require_held` raises when the claim is lost."""
         folder = self.make_work_folder()
         path = folder / f"{pull}{UNFINISHED}"
-        frames = self.frames_of(pull)
-        if frames:
-            make_private_folder(path.parent)
-            create_private_file(path, b"".join(frames))
+        try:
+            if frames := self.frames_of(pull):
+                make_private_folder(path.parent)
+                create_private_file(path, b"".join(frames))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         file = SharedFrameFile(path, encryption_key, landing=self, pull=pull, frames=len(frames), check=require_held)
         # It is read after the pull is finished, too.
         weakref.finalize(file, shutil.rmtree, folder, ignore_errors=True)
@@ -146,7 +149,11 @@ def _remove_if_left(folder: Path) -> None:
     try:
         handle = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
-        return  # another process has just removed it
+        # Its removal was interrupted: a folder has its name only with a lock.
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    except NotADirectoryError:
+        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)

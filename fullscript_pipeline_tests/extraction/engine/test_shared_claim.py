@@ -138,7 +138,18 @@ def test_nothing_is_landed_once_the_claim_is_lost(machines: Machines, monkeypatc
     claim = machines.store.landing_claims.take(pull.file._pull)
     assert claim is not None
     monkeypatch.setattr(claim, "is_held", lambda: False)
-    with pytest.raises(ServiceUnavailable, match="another machine may go on"):
+    with pytest.raises(ServiceUnavailable, match="another machine may have resumed"):
         pull.walk(machines.one.session, "patients")
     assert machines.names() == []
     claim.release()
+
+
+def test_a_process_with_a_former_key_lands_nothing(machines: Machines, tmp_path: Path) -> None:
+    """After `keys rotate` on another machine."""
+    with StateStore(tmp_path / "rotated.sqlite", "the new key of all machines, 12345") as rotated:
+        landing = SharedLanding(FolderFiles(machines.place), tmp_path / "four")
+        former = replace(machines.one, shared=SharedPulls(landing=landing, claims=rotated.landing_claims))
+        for target in (former.target(), replace(former.target(), encryption_key="a former key, 0123456789 0123")):
+            with pytest.raises(ConfigurationError, match="`keys rotate` changed the encryption key"):
+                Pull(target, "patients")
+    assert machines.names() == []

@@ -82,8 +82,12 @@ def test_what_a_killed_process_worked_on_is_removed_by_the_next_one(tmp_path: Pa
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "place"), str(work)], cwd=ROOT, check=False)
     (left,) = work.rglob("left")
+    half_removed = work / "half-removed" / "pages"
+    half_removed.mkdir(parents=True)
     mine = SharedLanding(FolderFiles(tmp_path / "place"), work).make_work_folder()
-    assert not left.exists() and mine.is_dir()
+    assert not left.exists()
+    assert not half_removed.exists()
+    assert mine.is_dir()
     assert [folder.stat().st_mode & 0o777 for folder in work.iterdir()] == [0o700]
 
 
