@@ -94,12 +94,12 @@ def plan_rotation(settings: Settings) -> Rotation:
     new = encryption_keys(settings.encryption_key)[0]
     require_no_landing_run(settings.landing_dir)
     _require_no_copy_elsewhere(settings)
-    keys = _candidate_keys(settings)
     with StateStore.open(settings) as store:
-        shared = _shared_files_without(settings, store, new, keys)
         if store.facts.get("kind") == "production":
             require_good_keys([new])
         values, bytes_of_state = store.count_to_reseal(new), store.db.size_bytes()
+        keys = _candidate_keys(settings)
+        shared = _shared_files_without(settings, store, new, keys)
     landing = tuple(_landing_files_without(settings.landing_dir, new))
     for path in landing:
         reencryption.require_intact_frames(path, keys)

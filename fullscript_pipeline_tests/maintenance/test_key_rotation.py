@@ -90,7 +90,7 @@ def test_everything_follows_and_the_old_key_is_refused_everywhere(folder: Path, 
 _FAST = {"in the third landing file"}
 STEPS = {
     "after the note": (key_rotation, "require_no_landing_run", 1),
-    "after the state store": (key_rotation, "_landing_files", 1),
+    "after the state store": (key_rotation, "_rekey_landing", 1),
     "in the first landing file": (reencryption, "sync_folder", 1),
     "in the third landing file": (reencryption, "sync_folder", 3),
     "in the published copy": (reencryption, "sync_folder", 4),
