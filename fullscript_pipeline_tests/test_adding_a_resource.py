@@ -60,8 +60,8 @@ with StateStore.open(settings) as store:
         warehouse,
         settings.start_date,
         run_id="run-1",
-        server=clinic.server,
-        region=clinic.region,
+        of=clinic,
+        claims_in=store,
         clinic=clinic,
     )
     with open_session(settings, store, clinic) as session:
