@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClassData, pack_value, unpack_value
@@ -23,7 +22,13 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from kombu.exceptions import OperationalError
 
-from fullscript_pipeline.orchestration.runtime import health_of, is_alive, process_of
+from fullscript_pipeline.orchestration.runtime import (
+    health_of,
+    is_alive,
+    launch_failure,
+    process_of,
+    require_code_origin,
+)
 
 _QUEUE = "dagster"
 # A task that a worker has taken from the queue and not begun, because the worker was killed, returns after this time.
@@ -67,9 +72,8 @@ class CeleryLauncher(CeleryRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Puts the run into the queue. Raises DagsterLaunchFailedError when the queue cannot be reached."""
         run = context.dagster_run
-        if run.job_code_origin is None:
-            raise _failure(f"Run {run.run_id} does not say where its code is; launch it anew.")
-        task = ExecuteRunArgs(job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
+        origin = require_code_origin(run)
+        task = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         # By its name: Dagster's own launch registers the task for each run anew, of which Celery warns.
         signature = self.celery.signature(
             TASK_EXECUTE_JOB_NAME, kwargs={"execute_job_args_packed": pack_value(task)}, immutable=True
@@ -78,7 +82,7 @@ class CeleryLauncher(CeleryRunLauncher):
             self._launch_celery_task_run(run, signature, TASK_EXECUTE_JOB_NAME)
         except OperationalError as error:
             parts = urlsplit(str(self.broker))
-            raise _failure(
+            raise launch_failure(
                 f"The queue of runs at {parts.hostname}:{parts.port or 6379} cannot be reached ({error}): start Redis, "
                 "or correct FULLSCRIPT_RUNNER."
             ) from None
@@ -114,7 +118,3 @@ class CeleryLauncher(CeleryRunLauncher):
     def get_run_worker_debug_info(self, run: dg.DagsterRun, include_container_logs: bool | None = True) -> str | None:
         """Nothing: there is no result to ask for."""
         return None
-
-
-def _failure(sentence: str) -> DagsterLaunchFailedError:
-    return DagsterLaunchFailedError(sentence)  # type: ignore[no-untyped-call]

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext
 from dagster._serdes import ConfigurableClassData
 from dagster_k8s.client import DagsterK8sAPIRetryLimitExceeded, DagsterK8sUnrecoverableAPIError
@@ -20,7 +19,7 @@ from dagster_k8s.launcher import K8sRunLauncher
 from kubernetes.client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-from fullscript_pipeline.orchestration.runtime import health_of, process_of
+from fullscript_pipeline.orchestration.runtime import health_of, launch_failure, process_of, require_code_origin
 
 _COMMAND = ("python", "-m", "fullscript_pipeline.orchestration.run_in_pod")
 # Names, as deploy/helm-values.yaml has them.
@@ -101,19 +100,18 @@ class KubernetesLauncher(K8sRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Makes the run's Job. Raises DagsterLaunchFailedError when the cluster refuses it or cannot be reached."""
         run = context.dagster_run
-        if run.job_code_origin is None:
-            raise _failure(f"Run {run.run_id} does not say where its code is; launch it anew.")
+        require_code_origin(run)
         try:
             self._launch_k8s_job_with_args(job_name_of(run), [*_COMMAND, run.run_id], run)
         except (ApiException, DagsterK8sUnrecoverableAPIError, DagsterK8sAPIRetryLimitExceeded) as error:
             refusal = getattr(error, "k8s_api_exception", error)
             why = f"{getattr(refusal, 'status', '')} {getattr(refusal, 'reason', '')}".strip()
-            raise _failure(
+            raise launch_failure(
                 f"Kubernetes refused the Job of this run ({why}): give the daemon's service account the right to make "
                 f"Jobs in the namespace {self.job_namespace}, and look at the quota there."
             ) from None
         except HTTPError as error:
-            raise _failure(f"The API of Kubernetes cannot be reached ({type(error).__name__}).") from None
+            raise launch_failure(f"The API of Kubernetes cannot be reached ({type(error).__name__}).") from None
 
     def terminate(self, run_id: str) -> bool:
         """Deletes the run's Job: its process gets SIGTERM and stops the run. False: it has ended, or was not found."""
@@ -145,7 +143,3 @@ class KubernetesLauncher(K8sRunLauncher):
 def job_name_of(run: dg.DagsterRun) -> str:
     """How Dagster's package calls the Job of a run, by which it finds it again."""
     return str(get_job_name_from_run_id(run.run_id))  # type: ignore[no-untyped-call]
-
-
-def _failure(sentence: str) -> DagsterLaunchFailedError:
-    return DagsterLaunchFailedError(sentence)  # type: ignore[no-untyped-call]

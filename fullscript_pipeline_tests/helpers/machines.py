@@ -22,7 +22,7 @@ from fullscript_pipeline.cli.code_server import LOCATION, code_server
 from fullscript_pipeline.files import open_files
 from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, partition_tags
 from fullscript_pipeline.warehouse.lake import Lake
 from fullscript_pipeline_tests.helpers.celery_workers import machine, worker
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
@@ -57,9 +57,7 @@ class Machines:
                 op_selection=None, asset_selection=assets,
             )
         )  # fmt: skip
-        parts, chosen = clinic_partition(key, DAY), frozenset(assets) if assets else None
-        tags = {"dagster/partition": str(parts)}
-        tags |= {f"dagster/partition/{name}": value for name, value in parts.keys_by_dimension.items()}
+        tags, chosen = partition_tags(clinic_partition(key, DAY)), frozenset(assets) if assets else None
         plan = location.get_execution_plan(
             job, run_config={}, step_keys_to_execute=None, known_state=None, instance=self.instance
         ).execution_plan_snapshot

@@ -32,7 +32,7 @@ from fullscript_pipeline.orchestration.kubernetes_launcher import KubernetesLaun
 from fullscript_pipeline.orchestration.runtime import instance as instance_module
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import process_of
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, partition_tags
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.celery_workers import shared_stores
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
@@ -267,9 +267,7 @@ class Pods:
 
     def launch(self) -> str:
         self.connected.sandbox.control.arm("slow_drip", endpoint="/clinic", count=1, seconds=60)
-        parts = clinic_partition(self.connected.store.clinics.all()[0].clinic_key, DAY)
-        tags = {"dagster/partition": str(parts)}
-        tags |= {f"dagster/partition/{name}": key for name, key in parts.keys_by_dimension.items()}
+        tags = partition_tags(clinic_partition(self.connected.store.clinics.all()[0].clinic_key, DAY))
         run = make_run(self.instance, tags)
         self.instance.run_launcher.launch_run(LaunchRunContext(run, None))
         return run.run_id

@@ -10,6 +10,7 @@ from fullscript_pipeline.orchestration.runtime.clock_repair import ClockRepair
 from fullscript_pipeline.orchestration.runtime.console_logging import make_console, print_json_by_default
 from fullscript_pipeline.orchestration.runtime.in_process_runs import Outcome, fail_orphans, run_job
 from fullscript_pipeline.orchestration.runtime.instance import add_clinic_partitions, open_instance, prepare_home
+from fullscript_pipeline.orchestration.runtime.launch_failures import launch_failure, require_code_origin
 from fullscript_pipeline.orchestration.runtime.old_runs import old_runs_sensor, remove_old_runs
 from fullscript_pipeline.orchestration.runtime.orphans import health_of, is_alive, orphaned_runs_sensor, process_of
 from fullscript_pipeline.orchestration.runtime.outgoing import post_to_url, send_to_command
@@ -48,6 +49,7 @@ __all__ = [
     "fail_orphans",
     "health_of",
     "is_alive",
+    "launch_failure",
     "make_console",
     "make_resources",
     "notice_targets",
@@ -62,6 +64,7 @@ __all__ = [
     "region_days",
     "region_partition",
     "remove_old_runs",
+    "require_code_origin",
     "run_job",
     "send_change_notices",
     "send_to_command",

@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
+from fullscript_pipeline.orchestration.runtime.launch_failures import launch_failure, require_code_origin
 from fullscript_pipeline.orchestration.runtime.orphans import health_of, process_of
 
 _PACKAGE = Path(__file__).parents[2]
@@ -57,14 +57,13 @@ class ForkingLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Starts the run's process. Raises DagsterLaunchFailedError when it could not be started."""
         run = context.dagster_run
-        if run.job_code_origin is None:
-            raise _failure(f"Run {run.run_id} does not say where its code is; launch it anew.")
+        require_code_origin(run)
         instance_ref = serialize_value(self._instance.get_ref())
         request = json.dumps({"run_id": run.run_id, "instance_ref": instance_ref})
         with self._one_at_a_time:
             # The first may be one that ends just now, because there was nothing to start for a while.
             if not (self._current_parent().start(request) or self._current_parent().start(request)):
-                raise _failure("The process that starts runs has ended; the daemon's log may say why.")
+                raise launch_failure("The process that starts runs has ended; the daemon's log may say why.")
 
     def _current_parent(self) -> "_RunParent":
         code = _newest_change()
@@ -126,7 +125,7 @@ class _RunParent:
         except (BrokenPipeError, ConnectionResetError):
             pass
         if code := self._process.wait():
-            raise _failure(f"The process that starts runs ended with exit code {code}.")
+            raise launch_failure(f"The process that starts runs ended with exit code {code}.")
         return False
 
     def has_ended(self) -> bool:
@@ -142,7 +141,3 @@ class _RunParent:
 def _newest_change() -> int:
     """When the code was last changed: an upgrade or an edit counts from the next run on, as in a new process."""
     return max(path.stat().st_mtime_ns for path in _PACKAGE.rglob("*.py"))
-
-
-def _failure(sentence: str) -> DagsterLaunchFailedError:
-    return DagsterLaunchFailedError(sentence)  # type: ignore[no-untyped-call]

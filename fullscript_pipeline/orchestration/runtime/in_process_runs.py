@@ -18,6 +18,7 @@ from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, 
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from fullscript_pipeline.orchestration.runtime.orphans import PID_TAG, fail_orphans, process_tags
+from fullscript_pipeline.orchestration.runtime.partitions import partition_tags
 from fullscript_pipeline.orchestration.runtime.run_locks import held_by_this_process
 from fullscript_pipeline.orchestration.runtime.stop_signals import stop_requests
 from fullscript_pipeline.private_files import private_files
@@ -76,7 +77,7 @@ def run_job(
             run_id=run_id,
             # Our console logger: by default Dagster prints every event at DEBUG.
             run_config={"loggers": {"console": {}}, **(run_config or {})},
-            tags={**(tags or {}), **_partition_tags(partition), **process_tags(run_id)},
+            tags={**(tags or {}), **partition_tags(partition), **process_tags(run_id)},
             asset_selection=selection,
             remote_job_origin=_origin().get_job_origin(job_name),
             job_code_origin=job.get_python_origin(),
@@ -119,15 +120,6 @@ def _origin() -> RemoteRepositoryOrigin:
     """The origin of the UI's code location in workspace.yaml."""
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
     return RemoteRepositoryOrigin(ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION), "__repository__")
-
-
-def _partition_tags(partition: str | None) -> dict[str, str]:
-    if partition is None:
-        return {}
-    tags = {"dagster/partition": str(partition)}
-    if isinstance(partition, dg.MultiPartitionKey):
-        tags |= {f"dagster/partition/{name}": key for name, key in partition.keys_by_dimension.items()}
-    return tags
 
 
 def _failure(event: dg.DagsterEvent) -> Failure:

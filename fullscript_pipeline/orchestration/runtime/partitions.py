@@ -50,3 +50,13 @@ def clinic_partition(clinic_key: str, day: date) -> dg.MultiPartitionKey:
 
 def region_partition(region: str, day: date) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({"region": region, "day": day.isoformat()})
+
+
+def partition_tags(partition: str | None) -> dict[str, str]:
+    """The tags by which Dagster knows the partition of a run."""
+    if partition is None:
+        return {}
+    tags = {"dagster/partition": str(partition)}
+    if isinstance(partition, dg.MultiPartitionKey):
+        tags |= {f"dagster/partition/{name}": key for name, key in partition.keys_by_dimension.items()}
+    return tags

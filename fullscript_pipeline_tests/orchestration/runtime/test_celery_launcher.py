@@ -27,7 +27,7 @@ from fullscript_pipeline.orchestration.celery_launcher import CeleryLauncher
 from fullscript_pipeline.orchestration.runtime import instance as instance_module
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import process_of
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, partition_tags
 from fullscript_pipeline.settings import Settings, load_settings
 from fullscript_pipeline_tests.helpers.celery_workers import shared_stores, worker
 from fullscript_pipeline_tests.helpers.free_ports import free_port
@@ -59,9 +59,7 @@ class Queue:
         self.connected.sandbox.control.arm("slow_drip", endpoint="/clinic", count=1, seconds=60)
         code = ReconstructableRepository.for_module("fullscript_pipeline.definitions", "defs")
         job = code.get_reconstructable_job("clinic_daily")
-        parts = clinic_partition(self.connected.store.clinics.all()[0].clinic_key, DAY)
-        tags = {"dagster/partition": str(parts)}
-        tags |= {f"dagster/partition/{name}": key for name, key in parts.keys_by_dimension.items()}
+        tags = partition_tags(clinic_partition(self.connected.store.clinics.all()[0].clinic_key, DAY))
         run = self.instance.create_run_for_job(
             job.get_definition(),
             tags=tags,

@@ -18,7 +18,7 @@ from dagster._core.launcher import LaunchRunContext, WorkerStatus
 from fullscript_pipeline.orchestration.runtime import forking_launcher
 from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.orphans import process_of
-from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition
+from fullscript_pipeline.orchestration.runtime.partitions import clinic_partition, partition_tags
 from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline_tests.helpers.pipeline import Connected, connected_pipeline
 from fullscript_pipeline_tests.helpers.wait_until import wait
@@ -40,9 +40,7 @@ class Daemon:
     def launch(self) -> str:
         code = ReconstructableRepository.for_module("fullscript_pipeline.definitions", "defs")
         job = code.get_reconstructable_job("clinic_daily")
-        parts = clinic_partition(self.key, DAY)
-        tags = {"dagster/partition": str(parts)}
-        tags |= {f"dagster/partition/{name}": key for name, key in parts.keys_by_dimension.items()}
+        tags = partition_tags(clinic_partition(self.key, DAY))
         run = self.instance.create_run_for_job(
             job.get_definition(),
             tags=tags,
