@@ -1,4 +1,4 @@
-"""Errors of exhausted resources of the machine (disk, memory, open files), with messages that say what to do.
+"""What the machine does to a process: exhausted disk, memory and open files as messages, and signals to stop.
 
 What does not belong here: what uses the disk (`health.volume`), DuckDB's own memory limit (`warehouse`).
 """
@@ -49,6 +49,15 @@ def shortage_error(error: BaseException | None) -> ConfigurationError | None:
         for sentence, words in _WORDS.items():
             if any(phrase in str(error) for phrase in words):
                 return ConfigurationError(sentence)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def stop_signal_in(error: BaseException | None) -> BaseException | None:
+    """The interruption that `error` stands for, if any: DuckDB raises RuntimeError when a signal ends a query."""
+    while error is not None:
+        if not isinstance(error, (Exception, GeneratorExit)):
+            return error
         error = error.__cause__ or error.__context__
     return None
 

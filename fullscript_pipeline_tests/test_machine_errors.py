@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pytest
 
-from fullscript_pipeline.machine_errors import shortage_error
+from fullscript_pipeline.machine_errors import shortage_error, stop_signal_in
 
 ASK = """
 import resource
@@ -42,6 +42,14 @@ def test_it_is_reported_also_where_another_error_hides_it(error: Exception, todo
     for one in (error, hiding):
         short = shortage_error(one)
         assert short is not None and todo in str(short)
+
+
+def test_a_signal_is_found_behind_the_error_that_it_became() -> None:
+    interrupted = RuntimeError("Query interrupted")
+    interrupted.__cause__ = KeyboardInterrupt()
+    assert stop_signal_in(interrupted) is interrupted.__cause__
+    for other in (RuntimeError("deadlock"), GeneratorExit(), None):
+        assert stop_signal_in(other) is None
 
 
 def test_duckdb_s_own_limit_and_any_other_error_are_no_shortage() -> None:

@@ -15,7 +15,7 @@ from fullscript_pipeline.cli import lazy_imports
 from fullscript_pipeline.cli.console import print_error, print_message
 from fullscript_pipeline.cli.examples import with_examples
 from fullscript_pipeline.errors import ConfigurationError, PipelineError
-from fullscript_pipeline.machine_errors import shortage_error
+from fullscript_pipeline.machine_errors import shortage_error, stop_signal_in
 from fullscript_pipeline.private_files import keep_files_private
 
 _COMMANDS = {
@@ -154,6 +154,9 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
+        if stop_signal_in(error):
+            print_message("stopped")
+            sys.exit(130)
         if (short := shortage_error(error)) is None:
             raise
         print_error(str(short))

@@ -15,6 +15,7 @@ from typing import Protocol
 import duckdb
 
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline.machine_errors import stop_signal_in
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse import duckdb_errors, memory
 from fullscript_pipeline.warehouse.attachment import ALIAS, WARN_AFTER_SECONDS, Attachment, WarehouseLock
@@ -125,7 +126,8 @@ class Warehouse:
             try:
                 yield con
                 self._before_commit()
-            except BaseException:
+            except BaseException as error:
+                duckdb_errors.end_query(con, error)
                 con.execute("ROLLBACK")
                 raise
             con.execute("COMMIT")
@@ -207,6 +209,10 @@ class Warehouse:
             if duckdb_errors.is_damage(error):
                 raise duckdb_errors.unreadable_file_error(self.path, error) from None
             raise
+        except RuntimeError as error:
+            if stop := stop_signal_in(error):
+                raise stop from None
+            raise
 
     @contextmanager
     def _attached(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -225,7 +231,8 @@ class Warehouse:
                 instance.has_new_rows = not read_only
                 yield con
                 con.execute("USE memory")
-            except BaseException:
+            except BaseException as error:
+                duckdb_errors.end_query(con, error)
                 instance.detach()
                 raise
             instance.keep()

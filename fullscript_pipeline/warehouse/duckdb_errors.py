@@ -6,7 +6,10 @@ What does not belong here: waiting for a file, opening one (`connection`).
 import re
 from pathlib import Path
 
+import duckdb
+
 from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.machine_errors import stop_signal_in
 
 # How DuckDB reports a file that was truncated or overwritten; the tag differs for a damaged encrypted block.
 _DAMAGE = ("read enough bytes", "not a valid DuckDB database", "Corrupt database file", "AES tag differs")
@@ -76,6 +79,12 @@ def open_elsewhere_error(path: Path, error: Exception) -> Busy:
         f"The warehouse {path} is open in another program: {first_line(error)} Close it there, or read the copy under "
         "`published/` instead."
     )
+
+
+def end_query(con: duckdb.DuckDBPyConnection, error: BaseException) -> None:
+    """Ends the query that a signal interrupted: DuckDB raises an error and lets it run on, so the next would wait."""
+    if stop_signal_in(error):
+        con.interrupt()
 
 
 def holder_name_in(error: Exception) -> str:

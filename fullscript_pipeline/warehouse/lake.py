@@ -20,7 +20,7 @@ from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse.attachment import ALIAS
 from fullscript_pipeline.warehouse.connection import KEEP_SNAPSHOTS, LOCK_WAIT_SECONDS, Warehouse
-from fullscript_pipeline.warehouse.duckdb_errors import no_lake_error
+from fullscript_pipeline.warehouse.duckdb_errors import end_query, no_lake_error
 from fullscript_pipeline.warehouse.duckdb_sql import extension_file, quoted
 from fullscript_pipeline.warehouse.lake_catalog import SCHEMA, LakeCatalog
 from fullscript_pipeline.warehouse.lake_place import LakePlace, explained, secret_of_bucket
@@ -229,7 +229,8 @@ def _snapshot(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.execute("BEGIN")
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        end_query(con, error)
         with suppress(duckdb.Error):
             con.execute("ROLLBACK")
         raise

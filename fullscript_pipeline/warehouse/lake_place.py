@@ -12,6 +12,7 @@ import duckdb
 
 from fullscript_pipeline.errors import Busy, ConfigurationError, PipelineError, ServiceUnavailable
 from fullscript_pipeline.files import server_address
+from fullscript_pipeline.machine_errors import stop_signal_in
 from fullscript_pipeline.warehouse.duckdb_errors import first_line
 from fullscript_pipeline.warehouse.duckdb_sql import quoted
 from fullscript_pipeline.warehouse.lake_catalog import REFUSALS, LakeCatalog
@@ -52,6 +53,10 @@ def explained(at: LakePlace, catalog: LakeCatalog) -> Iterator[None]:
             raise catalog.told(Exception(first_line(error).replace(at.catalog, "..."))) from None
         if isinstance(error, duckdb.IOException):
             raise _error_of_files(at, error) from None
+        raise
+    except RuntimeError as error:
+        if stop := stop_signal_in(error):
+            raise stop from None
         raise
 
 

@@ -12,6 +12,7 @@ from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.warehouse.attachment import ALIAS
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.database_comparison import require_equal
+from fullscript_pipeline.warehouse.duckdb_errors import end_query
 
 # What follows the name of a file that was moved into a lake.
 MOVED = ".moved"
@@ -68,7 +69,8 @@ def _copy_all(con: duckdb.DuckDBPyConnection, path: Path) -> int:
     try:
         _copy_tables(con)
         rows = require_equal(con, "source", ALIAS, what=str(path))
-    except BaseException:
+    except BaseException as error:
+        end_query(con, error)
         con.execute("ROLLBACK")
         raise
     con.execute("COMMIT")

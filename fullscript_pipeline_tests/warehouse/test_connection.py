@@ -14,6 +14,7 @@ from fullscript_pipeline.errors import Busy, ConfigurationError
 from fullscript_pipeline.warehouse.connection import Warehouse
 from fullscript_pipeline.warehouse.upgrades.migrations import migrate
 from fullscript_pipeline_tests.helpers.killed_writer import DIE_AFTER_COMMIT
+from fullscript_pipeline_tests.helpers.stop_signals import query_until_stopped
 
 HOLD_OURS = """
 import sys, time
@@ -55,6 +56,18 @@ def test_any_text_can_be_the_key_and_none_is_shown(tmp_path: Path, key: str) -> 
     ):
         pass
     assert key not in str(told.value)
+
+
+@pytest.mark.timeout(30)
+def test_a_signal_to_stop_ends_the_query_and_is_raised_as_itself(warehouse: Warehouse) -> None:
+    """DuckDB makes an error of it that looks like a fault of the program, and lets the query run on."""
+    with pytest.raises(KeyboardInterrupt), warehouse.write() as con:
+        con.execute("INSERT INTO ops.purges (kind, subject) VALUES ('patient', 'never')")
+        query_until_stopped(con)
+    with pytest.raises(KeyboardInterrupt), warehouse.read() as con:
+        query_until_stopped(con)
+    with warehouse.read() as con:
+        assert con.execute("SELECT count(*) FROM ops.purges").fetchone() == (0,)
 
 
 def test_a_reader_waits_for_a_writer_of_another_process(warehouse: Warehouse) -> None:

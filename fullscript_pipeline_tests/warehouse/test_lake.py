@@ -18,6 +18,7 @@ from fullscript_pipeline.warehouse.upgrades import migrate
 from fullscript_pipeline_tests.helpers.lakes import lake_catalog, lake_catalog_text, open_lake
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.s3_server import Bucket
+from fullscript_pipeline_tests.helpers.stop_signals import query_until_stopped
 
 pytestmark = pytest.mark.check_all
 
@@ -131,6 +132,17 @@ def test_who_lost_its_turn_does_not_commit(lake: Lake, postgres: PostgresServer)
             "database = (SELECT oid FROM pg_database WHERE datname = '" + lake.catalog.place.partition(" ")[0] + "')"
         )
     assert _count(lake) == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_signal_to_stop_ends_the_query_and_is_raised_as_itself(lake: Lake) -> None:
+    with pytest.raises(KeyboardInterrupt), lake.write() as con:
+        con.execute(PURGE, ["never"])
+        query_until_stopped(con)
+    with pytest.raises(KeyboardInterrupt), lake.read() as con:
+        query_until_stopped(con)
+    with lake.read() as con:
+        assert con.execute(COUNT).fetchone() == (0,)
 
 
 def test_connections_that_the_server_has_ended_are_made_again(lake: Lake, postgres: PostgresServer) -> None:

@@ -15,6 +15,7 @@ import duckdb
 from fullscript_pipeline.errors import ConfigurationError
 from fullscript_pipeline.resources import ALL_TABLES
 from fullscript_pipeline.warehouse.connection import Warehouse
+from fullscript_pipeline.warehouse.duckdb_errors import end_query
 from fullscript_pipeline.warehouse.loading import not_found_objects, reader_views, shared_children
 from fullscript_pipeline.warehouse.schema import table_ddl
 from fullscript_pipeline.warehouse.upgrades import new_columns
@@ -93,7 +94,8 @@ def migrate(warehouse: Warehouse, marts: Sequence[str]) -> None:
             new_columns.fill_columns(con, upgrade_plan)
             con.execute("DELETE FROM ops.schema_version")
             con.execute("INSERT INTO ops.schema_version VALUES (?, ?)", [VERSION, fingerprint])
-        except BaseException:
+        except BaseException as error:
+            end_query(con, error)
             con.execute("ROLLBACK")
             raise
         con.execute("COMMIT")
