@@ -5,8 +5,8 @@ file, and who may read it.
 """
 
 from fullscript_pipeline.files.folder import FolderFiles
-from fullscript_pipeline.files.opening import open_files
+from fullscript_pipeline.files.opening import open_bucket, open_files
 from fullscript_pipeline.files.protocol import Files
 from fullscript_pipeline.files.server_address import server_address
 
-__all__ = ["Files", "FolderFiles", "open_files", "server_address"]
+__all__ = ["Files", "FolderFiles", "open_bucket", "open_files", "server_address"]

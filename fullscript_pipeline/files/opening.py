@@ -13,6 +13,11 @@ def open_files(settings: Settings, folder: str) -> Files:
     """The files below a folder of the place. Raises ConfigurationError where obstore is not installed."""
     if settings.bucket_url is None:
         return FolderFiles(settings.files_dir / folder)
+    return open_bucket(f"{settings.bucket_url}/{folder}")
+
+
+def open_bucket(url: str) -> Files:
+    """The objects below a place in a bucket. Raises ConfigurationError where obstore is not installed."""
     try:
         from fullscript_pipeline.files.bucket import BucketFiles  # noqa: PLC0415
     except ModuleNotFoundError:
@@ -20,4 +25,4 @@ def open_files(settings: Settings, folder: str) -> Files:
             "FULLSCRIPT_FILES_URL names a bucket, and obstore is not installed: `pip install "
             "'fullscript-pipeline[distributed]'`."
         ) from None
-    return BucketFiles(f"{settings.bucket_url}/{folder}")
+    return BucketFiles(url)

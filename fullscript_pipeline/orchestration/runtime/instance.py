@@ -23,6 +23,9 @@ from fullscript_pipeline.state import StateStore, make_history_schema
 HISTORY_URL = "DAGSTER_HISTORY_URL"
 # Where `run_launcher` of dagster.yaml reads the address of the queue from, which may hold a password.
 RUNS_BROKER = "DAGSTER_RUNS_BROKER"
+# Where `compute_logs` of dagster.yaml reads the place in the bucket from.
+COMPUTE_LOGS = "DAGSTER_COMPUTE_LOGS"
+COMPUTE_LOGS_FOLDER = "compute-logs"
 # Of each runner: its entry in `dagster.yaml`, and how long a run may wait for its process. In a queue it waits until a
 # worker has ended another run.
 _LAUNCHERS: Mapping[str, tuple[str, str]] = {
@@ -66,6 +69,8 @@ def prepare_home(settings: Settings) -> None:
         os.environ[HISTORY_URL] = make_history_schema(settings.state_url)
     if settings.broker_url:
         os.environ[RUNS_BROKER] = settings.broker_url
+    if settings.bucket_url:
+        os.environ[COMPUTE_LOGS] = f"{settings.bucket_url}/{COMPUTE_LOGS_FOLDER}"
 
 
 def _template(name: str) -> str:
@@ -79,6 +84,7 @@ def _bring_up_to_date(path: Path, settings: Settings) -> None:
     storages = [_template("storage-sqlite.yaml"), _template("storage-postgres.yaml")]
     here, elsewhere = reversed(storages) if settings.state_url else storages
     renamed = _with_launcher(renamed.replace(elsewhere, here), path, settings.runner_kind)
+    renamed = _with_compute_logs(renamed, is_shared=settings.bucket_url is not None)
     if settings.concurrent_runs:
         renamed = re.sub(r"(?m)^( +max_concurrent_runs:).*$", rf"\1 {settings.concurrent_runs}", renamed)
     if renamed != text:
@@ -107,6 +113,14 @@ def _with_launcher(text: str, path: Path, runner: str) -> str:
         )
     # Forking is not safe on every system with the libraries of a run; elsewhere Dagster's own launcher stays.
     return text if names_one or (runner == "local" and sys.platform != "linux") else text + wanted
+
+
+def _with_compute_logs(text: str, *, is_shared: bool) -> str:
+    """The text with our entry where there is a bucket, and without it elsewhere. One that its owner names stays."""
+    entry = _template("compute-logs.yaml")
+    if not is_shared:
+        return text.replace(entry, "")
+    return text if re.search(r"^compute_logs:", text, re.MULTILINE) else text + entry
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

@@ -1,9 +1,9 @@
 """Removes runs and their event logs after a retention time. What the grid shows stays.
 
-A run is a file of its events, a row with its tags, and copies of some events in an index. Materializations,
-observations and check results are read from the index, so they stay there when the run goes; Dagster's `delete_run`
-would remove them too. The private names are pinned with Dagster's version, and a test compares the grid before and
-after. What does not belong here: an instance that stores its history elsewhere than in SQLite.
+A run is its events, and a row with its tags. Materializations, observations and check results stay when the run goes:
+Dagster's `delete_run` would remove them too. In SQLite each run's events are a file, and an index has copies of those
+that stay; on PostgreSQL all are in one table. The private names are pinned with Dagster's version, and a test compares
+the grid before and after. What does not belong here: when a run is old (`settings`).
 """
 
 import shutil
@@ -12,11 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.events import EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.schema import RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from sqlalchemy import or_
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.runtime.resources import SettingsResource
@@ -26,6 +28,7 @@ from fullscript_pipeline.plural import counted
 FAILURES_KEPT = 3
 # A command that removes them on its way, and a sensor that may take 60 s, remove no more than this at once.
 _MOST_AT_ONCE = 300
+_KEPT = [event.value for event in ASSET_EVENTS | ASSET_CHECK_EVENTS]
 _ENDED_WELL = (dg.DagsterRunStatus.SUCCESS,)
 _ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -35,11 +38,12 @@ def remove_old_runs(instance: dg.DagsterInstance, keep_days: int) -> int:
 
     0 keeps all. An interrupted removal is repeated: the row of a run goes last.
     """
-    if not keep_days or not isinstance(instance.event_log_storage, SqliteEventLogStorage):
+    events = instance.event_log_storage
+    if not keep_days or not isinstance(events, SqlEventLogStorage):
         return 0
     old = [*_ended(instance, _ENDED_WELL, keep_days), *_ended(instance, _ENDED_BADLY, keep_days * FAILURES_KEPT)]
     for run_id in old[:_MOST_AT_ONCE]:
-        _remove_run(instance, instance.event_log_storage, run_id)
+        _remove_run(instance, events, run_id)
     return len(old[:_MOST_AT_ONCE])
 
 
@@ -50,18 +54,20 @@ def _ended(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]
     return [record.dagster_run.run_id for record in records]
 
 
-def _remove_run(instance: dg.DagsterInstance, events: SqliteEventLogStorage, run_id: str) -> None:
+def _remove_run(instance: dg.DagsterInstance, events: SqlEventLogStorage, run_id: str) -> None:
     table = SqlEventLogStorageTable.c
-    changes_of_status = [event.value for event in EVENT_TYPE_TO_PIPELINE_RUN_STATUS]
     with events.index_connection() as connection:
         connection.execute(
             SqlEventLogStorageTable.delete().where(
-                table.run_id == run_id, table.dagster_event_type.in_(changes_of_status)
+                table.run_id == run_id,
+                or_(table.dagster_event_type.is_(None), table.dagster_event_type.not_in(_KEPT)),
             )
         )
-    shard = Path(events.path_for_shard(run_id))
-    for path in (shard, *(shard.with_name(f"{shard.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
-        path.unlink(missing_ok=True)
+    if isinstance(events, SqliteEventLogStorage):
+        shard = Path(events.path_for_shard(run_id))
+        for path in (shard, *(shard.with_name(f"{shard.name}{suffix}") for suffix in ("-wal", "-shm", "-journal"))):
+            path.unlink(missing_ok=True)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
     shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
     runs = instance.run_storage
     if isinstance(runs, SqlRunStorage):
@@ -81,8 +87,6 @@ def old_runs_sensor(context: dg.SensorEvaluationContext, settings: SettingsResou
     keep_days = settings.read().keep_runs_days
     if not keep_days:
         return dg.SkipReason("Runs are kept for ever (FULLSCRIPT_KEEP_RUNS_DAYS is 0).")
-    if not isinstance(context.instance.event_log_storage, SqliteEventLogStorage):
-        return dg.SkipReason("Runs on PostgreSQL are kept: Dagster's tables there are its owner's to tidy.")
     removed = remove_old_runs(context.instance, keep_days)
     return dg.SkipReason(
         f"Removed {counted(removed, 'run')}, which ended more than {counted(keep_days, 'day')} ago."

@@ -7,7 +7,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
@@ -18,7 +21,9 @@ from fullscript_pipeline.orchestration.runtime.instance import open_instance
 from fullscript_pipeline.orchestration.runtime.old_runs import old_runs_sensor, remove_old_runs
 from fullscript_pipeline.orchestration.runtime.resources import make_resources
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 
+ON_POSTGRES = pytest.mark.parametrize("instance", ["postgres"], indirect=True)
 KEY, CLINICS = dg.AssetKey(["core", "made_up"]), dg.StaticPartitionsDefinition(["one", "two", "three"])
 
 
@@ -36,8 +41,14 @@ def made_up(context: dg.AssetExecutionContext) -> Iterator[Any]:
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[dg.DagsterInstance]:
+    """With its history in files, unless the test asks for PostgreSQL (`ON_POSTGRES`)."""
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    if getattr(request, "param", "files") == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        monkeypatch.setenv("FULLSCRIPT_STATE_URL", server.url_of(str(tmp_path)))
     opened = open_instance(load_settings())
     for key in CLINICS.get_partition_keys():
         dg.materialize([made_up], instance=opened, partition_key=key, raise_on_error=False, tags={"a": "tag"})
@@ -93,6 +104,29 @@ def test_old_runs_go_and_the_grid_stays(instance: dg.DagsterInstance) -> None:
         tagged = connection.execute(select(func.count(func.distinct(RunTagsTable.c.run_id)))).scalar()
     assert tagged == 1
     assert remove_old_runs(instance, 60) == 0
+
+
+@pytest.mark.check_all
+@ON_POSTGRES
+def test_old_runs_go_from_postgres_and_the_grid_stays(instance: dg.DagsterInstance) -> None:
+    before = grid(instance)
+    age(instance, 61)
+    assert remove_old_runs(instance, 60) == 2
+    (left,) = instance.get_runs()
+    assert left.status is dg.DagsterRunStatus.FAILURE
+    assert grid(instance) == before
+    events = instance.event_log_storage
+    assert isinstance(events, SqlEventLogStorage)
+    with events.index_connection() as connection:
+        kinds = set(
+            connection.execute(
+                select(SqlEventLogStorageTable.c.dagster_event_type).where(
+                    SqlEventLogStorageTable.c.run_id != left.run_id
+                )
+            ).scalars()
+        )
+    assert kinds
+    assert {str(kind) for kind in kinds} <= {event.value for event in ASSET_EVENTS | ASSET_CHECK_EVENTS}
 
 
 def test_failed_runs_are_kept_three_times_as_long(instance: dg.DagsterInstance) -> None:
