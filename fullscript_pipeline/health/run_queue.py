@@ -42,13 +42,14 @@ def check_run_queue(settings: Settings) -> Iterator[Finding]:
         )
         return
     what = f"{place} answers; {counted(waiting, 'run')} in it"
-    if is_loopback(settings.broker_url):
+    if parts.scheme == "rediss" or is_loopback(settings.broker_url):
         yield passed("runs.queue", what)
     else:
         yield warned(
             "runs.queue",
             f"{what}; it is on another machine and is reached without TLS",
-            "Whoever reaches it can start and stop runs: let only the daemon and the workers into its network.",
+            "Whoever reads its password there can start and stop runs: set FULLSCRIPT_RUNNER to celery+rediss://..., "
+            "and let only the daemon and the workers into its network.",
         )
 
 

@@ -24,6 +24,7 @@ from fullscript_pipeline.settings.value_types import (
     WholeNumber,
     place_of_database,
     split_commas,
+    with_verified_tls,
 )
 
 WAREHOUSE_FILE = "fullscript.duckdb"
@@ -78,8 +79,9 @@ class DataDirectory(BaseSettings):
     runner: Runner = Field(
         "local",
         repr=False,
-        description="who runs pulls: `local`, the daemon's machine; `celery+redis://HOST:PORT/0`, a queue from which "
-        "workers on any machine take them, with the extra `distributed`; or `k8s`, a pod for each run, with the extras "
+        description="who runs pulls: `local`, the daemon's machine; `celery+redis://HOST:PORT/0` "
+        "(`celery+rediss://` over TLS), a queue from which workers on any machine take them, with the extra "
+        "`distributed`; or `k8s`, a pod for each run, with the extras "
         "`distributed` and `k8s`. Both need FULLSCRIPT_STATE_URL, FULLSCRIPT_FILES_URL (a bucket) and "
         "FULLSCRIPT_WAREHOUSE_URL",
     )
@@ -172,7 +174,7 @@ class DataDirectory(BaseSettings):
     @property
     def broker_url(self) -> str | None:
         """The queue of runs for workers, perhaps with a password; None where there is none."""
-        return self.runner.removeprefix("celery+") if self.runner_kind == "celery" else None
+        return with_verified_tls(self.runner.removeprefix("celery+")) if self.runner_kind == "celery" else None
 
     @property
     def landing_dir(self) -> Path:

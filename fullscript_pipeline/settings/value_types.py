@@ -84,13 +84,24 @@ def parse_runner(text: str) -> str:
         return text
     try:
         parts = urlsplit(text)
-        sound = parts.scheme == "celery+redis" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        sound = False
-    if not sound or not re.fullmatch(r"/?[0-9]*", parts.path) or parts.query or parts.fragment:
+        sound, options = False, {}
+    allowed = {"celery+redis": set(), "celery+rediss": {"ssl_ca_certs"}}.get(parts.scheme) if sound else None
+    if allowed is None or not set(options) <= allowed or not re.fullmatch(r"/?[0-9]*", parts.path) or parts.fragment:
         # The value is not repeated: it may hold a password.
-        raise ValueError("names no runner; set it to local, to celery+redis://HOST:PORT/0 or to k8s.")
+        raise ValueError(
+            "names no runner; set it to local, to celery+redis://HOST:PORT/0 (celery+rediss:// for TLS) or to k8s."
+        )
     return text
+
+
+def with_verified_tls(queue: str) -> str:
+    """Return the address of a queue so that Celery and Redis's library check the server's certificate and name."""
+    if not queue.startswith("rediss:"):
+        return queue
+    return f"{queue}{'&' if urlsplit(queue).query else '?'}ssl_cert_reqs=required&ssl_check_hostname=true"
 
 
 def place_of_database(url: str) -> str:

@@ -1,6 +1,5 @@
 """Proxies and certificates of company machines and containers: they work, or one sentence names the variable."""
 
-import datetime
 import ssl
 import threading
 from collections.abc import Iterator
@@ -9,10 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +15,7 @@ from fullscript_pipeline.api.errors import ServerError
 from fullscript_pipeline.api.http import HttpClient, HttpRequest
 from fullscript_pipeline.api.network_environment import is_bypassed, proxy_for
 from fullscript_pipeline.errors import ConfigurationError
+from fullscript_pipeline_tests.helpers.certificates import certificate_of_localhost
 from fullscript_pipeline_tests.helpers.stub_server import Reply, odd_server
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
@@ -129,24 +125,7 @@ def test_a_file_that_holds_no_certificates_is_named(tmp_path: Path, monkeypatch:
 
 @pytest.fixture
 def own_certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate of loopback that nobody else trusts, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "key.pem").write_bytes(private)
-    return tmp_path / "cert.pem", tmp_path / "key.pem"
+    return certificate_of_localhost(tmp_path)
 
 
 @pytest.fixture

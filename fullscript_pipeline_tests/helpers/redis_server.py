@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from fullscript_pipeline_tests.helpers.certificates import certificate_of_localhost
 from fullscript_pipeline_tests.helpers.free_ports import free_port
 from fullscript_pipeline_tests.helpers.wait_until import wait_until_it_listens
 
@@ -25,17 +26,20 @@ _NOBODY = 65534
 
 @dataclass(frozen=True)
 class RedisServer:
-    """`url`: of its first database, as Celery takes it."""
+    """`url`: of its first database, as Celery takes it. `certificate`: of a server that speaks TLS only."""
 
     port: int
+    certificate: Path | None = None
 
     @property
     def url(self) -> str:
+        if self.certificate:
+            return f"rediss://:{PASSWORD}@localhost:{self.port}/0?ssl_ca_certs={self.certificate}"
         return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
 
 
 @contextmanager
-def running_redis() -> Iterator[RedisServer]:
+def running_redis(*, uses_tls: bool = False) -> Iterator[RedisServer]:
     """Skips the test where Redis is not installed."""
     program = shutil.which("redis-server")
     if program is None:
@@ -43,14 +47,19 @@ def running_redis() -> Iterator[RedisServer]:
     folder, port = Path(tempfile.mkdtemp(prefix="redis-")), free_port()
     user: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "requirepass": PASSWORD}
+    if uses_tls:
+        certificate, key = certificate_of_localhost(folder)
+        options |= {"port": 0, "tls-port": port, "tls-cert-file": certificate, "tls-key-file": key}
+        options["tls-auth-clients"] = "no"
     run = [program, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
     try:
         if user:
-            os.chown(folder, _NOBODY, _NOBODY)
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, _NOBODY, _NOBODY)
         with subprocess.Popen(run, stdout=subprocess.DEVNULL, cwd=folder, **user) as process:
             try:
                 wait_until_it_listens(port, process, _READY_SECONDS)
-                yield RedisServer(port)
+                yield RedisServer(port, folder / "cert.pem" if uses_tls else None)
             finally:
                 process.terminate()
                 process.wait(_READY_SECONDS)

@@ -121,7 +121,33 @@ def test_workers_are_refused_while_data_are_files_of_this_machine(monkeypatch: p
         load_settings()
 
 
-@pytest.mark.parametrize("runner", ["cron", "celery+redis://", "celery+amqp://:secret@host", "celery+redis://host/a?b"])
+def test_a_queue_over_tls_is_always_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = {
+        "STATE_URL": "postgresql://somebody@host/database",
+        "FILES_URL": "s3://bucket/place",
+        "WAREHOUSE_URL": "ducklake:postgres:dbname=database host=host",
+    }
+    for name, url in stores.items():
+        monkeypatch.setenv(f"FULLSCRIPT_{name}", url)
+    checks = "ssl_cert_reqs=required&ssl_check_hostname=true"
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "celery+rediss://host:6380/1")
+    assert load_settings().broker_url == f"rediss://host:6380/1?{checks}"
+    monkeypatch.setenv("FULLSCRIPT_RUNNER", "celery+rediss://host/0?ssl_ca_certs=/etc/ca.crt")
+    assert load_settings().broker_url == f"rediss://host/0?ssl_ca_certs=/etc/ca.crt&{checks}"
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        "cron",
+        "celery+redis://",
+        "celery+amqp://:secret@host",
+        "celery+redis://host/a?b",
+        "celery+redis://host/0?ssl_ca_certs=/etc/ca.crt",
+        "celery+rediss://host/0?ssl_cert_reqs=none",
+        "celery+rediss://host:many/0",
+    ],
+)
 def test_another_word_is_no_runner(runner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULLSCRIPT_RUNNER", runner)
     with pytest.raises(ConfigurationError, match=r"^FULLSCRIPT_RUNNER names no runner; set it to local") as caught:
