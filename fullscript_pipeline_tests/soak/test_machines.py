@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.drills import kill_drill
+from fullscript_pipeline_tests.drills.days_drill import tables_after
 from fullscript_pipeline_tests.drills.night_drill import a_night
 from fullscript_pipeline_tests.drills.promise_line import report_promise
 from fullscript_pipeline_tests.helpers.celery_workers import shared_stores
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.redis_server import RedisServer
 from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
+from fullscript_pipeline_tests.helpers.table_hash import differing_tables
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
@@ -23,6 +25,22 @@ def test_a_killed_pull_goes_on_on_another_machine(
     deaths = [(sign, 1 + number % 39) for sign in (signal.SIGKILL, 0) for number in range(50)]
     stores = kill_drill.Stores(postgres.url_of(str(tmp_path)), bucket.url, s3.variables)
     kill_drill.deaths_cost_a_page_a_worker(tmp_path, deaths=deaths, stores=stores)
+
+
+def test_forty_five_days_are_the_same_in_files_and_in_shared_stores(
+    tmp_path: Path, postgres: PostgresServer, s3: S3Server, queue: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every table, row by row, however each of them came to be."""
+    size = {"days": 45, "patients": 10, "products": 20}
+    embedded = tables_after(tmp_path / "embedded", **size)
+    for name, value in shared_stores(tmp_path, postgres, s3, queue).items():
+        monkeypatch.setenv(name, value)
+    shared = tables_after(tmp_path / "shared", **size)
+    differing = differing_tables(embedded, shared)
+    rows = sum(number for number, _ in embedded.values())
+    report_promise("several machines are as one", tables=len(embedded), rows=rows, differing=len(differing), **size)
+    assert differing == []
+    assert min(embedded[table][0] for table in ("core.orders", "history.variants", "marts.adherence")) > 0
 
 
 def test_fifty_clinics_of_a_night_on_four_workers(
