@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -42,6 +42,28 @@ class Machines:
     workspace: WorkspaceProcessContext
     workers: "dict[str, subprocess.Popen[str]]"
     folder: Path
+    code: Path
+    opened: ExitStack
+    daemons: "list[subprocess.Popen[str]]" = field(default_factory=list)
+
+    def start_worker(self, name: str) -> None:
+        self.workers[name] = self.opened.enter_context(worker(self.folder / name))
+
+    def start_daemon(self) -> None:
+        """Another one than before has a folder and a log of its own."""
+        folder = self.folder / f"daemon-{len(self.daemons) + 1}"
+        self.daemons.append(self.opened.enter_context(machine(folder, [*_DAEMON, "-w", str(self.code)])))
+
+    def start_again_what_ended(self) -> int:
+        """As systemd and Docker do. Returns how many processes that were: workers, and the daemon."""
+        ended = [name for name, process in self.workers.items() if process.poll() is not None]
+        for name in ended:
+            del self.workers[name]
+            self.start_worker(f"{name}-again")
+        is_daemon_gone = self.daemons[-1].poll() is not None
+        if is_daemon_gone:
+            self.start_daemon()
+        return len(ended) + is_daemon_gone
 
     def submit(self, key: str, assets: Sequence[dg.AssetKey] | None = None) -> str:
         """As the schedule does: a run from the code server's description, put into the daemon's queue.
@@ -117,7 +139,11 @@ def machines(folder: Path, *, clinics: int, patients: int, workers: int) -> Iter
         code = opened.enter_context(code_server(connected.settings, "colored", {}))
         target = WorkspaceFileTarget([str(code.workspace)])
         workspace = opened.enter_context(WorkspaceProcessContext(instance, target))
-        names = [f"worker-{number}" for number in range(1, workers + 1)]
-        started = {name: opened.enter_context(worker(folder / name)) for name in names}
-        opened.enter_context(machine(folder / "daemon", [*_DAEMON, "-w", str(code.workspace)]))
-        yield Machines(connected=connected, instance=instance, workspace=workspace, workers=started, folder=folder)
+        made = Machines(
+            connected=connected, instance=instance, workspace=workspace, workers={}, folder=folder,
+            code=code.workspace, opened=opened,
+        )  # fmt: skip
+        for number in range(1, workers + 1):
+            made.start_worker(f"worker-{number}")
+        made.start_daemon()
+        yield made

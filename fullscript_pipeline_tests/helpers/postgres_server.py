@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.server_program import READY_SECONDS, ServerProgram
 
-_READY_SECONDS = 30.0
 _NOBODY = 65534
 
 
@@ -32,10 +32,11 @@ class PostgresServer:
     """`url`: of its only database."""
 
     port: int
+    program: ServerProgram = field(repr=False, compare=False)
 
     @property
     def url(self) -> str:
-        return f"postgresql://tests@127.0.0.1:{self.port}/postgres"
+        return _url_at(self.port)
 
     def url_of(self, name: str) -> str:
         """The address of a schema of its own, made for `name`."""
@@ -68,18 +69,13 @@ def running_postgres(*arguments: str, key: Path | None = None) -> Iterator[Postg
         options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
         run = [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
         run += arguments
-        with (
-            (folder / "log").open("w") as log,
-            subprocess.Popen(run, stdout=log, stderr=log, cwd=folder, text=True, **user) as process,
-        ):
-            try:
-                server = PostgresServer(port)
-                _wait_until_ready(server.url, process)
-                yield server
-            finally:
-                # Without waiting for those who are still connected.
-                process.send_signal(signal.SIGINT)
-                process.wait(_READY_SECONDS)
+        url = _url_at(port)
+        program = ServerProgram(
+            run, wait=lambda process: _wait_until_ready(url, process), stop=signal.SIGINT, log=folder / "log",
+            cwd=folder, **user,
+        )  # fmt: skip
+        with program.running():
+            yield PostgresServer(port, program)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -93,8 +89,12 @@ def postgres_programs() -> Path:
     return folders[-1]
 
 
+def _url_at(port: int) -> str:
+    return f"postgresql://tests@127.0.0.1:{port}/postgres"
+
+
 def _wait_until_ready(url: str, process: "subprocess.Popen[str]") -> None:
-    until = time.monotonic() + _READY_SECONDS
+    until = time.monotonic() + READY_SECONDS
     while True:
         try:
             _execute(url, "SELECT 1")

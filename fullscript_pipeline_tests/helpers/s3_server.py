@@ -5,7 +5,6 @@ What does not belong here: assertions.
 
 import itertools
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fullscript_pipeline_tests.helpers.free_ports import free_port
+from fullscript_pipeline_tests.helpers.server_program import READY_SECONDS, ServerProgram
 from fullscript_pipeline_tests.helpers.wait_until import wait_until_it_listens
 
-_READY_SECONDS = 30.0
 _KEY, _SECRET = "tests", "secret-of-tests"
 
 
@@ -41,6 +40,7 @@ class S3Server:
 
     port: int
     folder: Path
+    program: ServerProgram = field(repr=False, compare=False)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -66,13 +66,9 @@ def running_s3() -> Iterator[S3Server]:
     # A test may change a file of the server itself. With 0 the server never rests.
     run = [program, "serve", "s3", str(folder), *options, "--vfs-cache-mode", "off", "--dir-cache-time", "10ms"]
     try:
-        with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            try:
-                wait_until_it_listens(port, process, _READY_SECONDS)
-                yield S3Server(port, folder)
-            finally:
-                process.terminate()
-                process.wait(_READY_SECONDS)
+        server = ServerProgram(run, wait=lambda process: wait_until_it_listens(port, process, READY_SECONDS))
+        with server.running():
+            yield S3Server(port, folder, server)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

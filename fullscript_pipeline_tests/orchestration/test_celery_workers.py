@@ -38,7 +38,7 @@ def test_two_workers_share_the_runs_and_one_outlives_the_other(
         keys = [clinic.clinic_key for clinic in made.connected.store.clinics.all()]
         first = [made.submit(key, _ASSETS) for key in keys]
         for run_id in first:
-            assert made.ends_as(run_id, SUCCESS), (made.log("daemon"), made.log("worker-1"), made.log("worker-2"))
+            assert made.ends_as(run_id, SUCCESS), (made.log("daemon-1"), made.log("worker-1"), made.log("worker-2"))
         assert {made.taken_by(run_id) for run_id in first} == {"worker-1", "worker-2"}
         before = made.patients()
         assert all(200 < PATIENTS <= rows == people < 300 for _, rows, people in before)
@@ -53,10 +53,10 @@ def test_two_workers_share_the_runs_and_one_outlives_the_other(
         assert made.ends_as(second, FAILURE)
         assert wait(lambda: made.retry_of(second) is not None, 300, 0.5), "the daemon starts it again"
         third = str(made.retry_of(second))
-        assert made.ends_as(third, SUCCESS), made.log("daemon")
+        assert made.ends_as(third, SUCCESS), made.log("daemon-1")
         assert {killed, made.taken_by(third)} == {"worker-1", "worker-2"}
         assert made.patients() == before
         asked = {row["endpoint"]: row["count"] for row in control.requests()["counts"]}
         assert asked["/clinic/patients"] == 1, "the page that was being read"
         assert made.frames("patients") == []
-        assert not [name for name in (*made.workers, "daemon") if PASSWORD in made.log(name)]
+        assert not [name for name in (*made.workers, "daemon-1") if PASSWORD in made.log(name)]

@@ -9,6 +9,7 @@ from fullscript_pipeline_tests.drills import kill_drill
 from fullscript_pipeline_tests.drills.days_drill import tables_after
 from fullscript_pipeline_tests.drills.night_drill import a_night
 from fullscript_pipeline_tests.drills.promise_line import report_promise
+from fullscript_pipeline_tests.drills.restart_drill import restarts_beside_pulls
 from fullscript_pipeline_tests.helpers.celery_workers import shared_stores
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
 from fullscript_pipeline_tests.helpers.redis_server import RedisServer
@@ -55,3 +56,15 @@ def test_fifty_clinics_of_a_night_on_four_workers(
     assert figures["most_in_300_s"] <= 4750
     assert figures["too_many_requests"] == 0
     assert figures["names_in_the_bucket"] == 0
+
+
+def test_servers_that_are_restarted_cost_no_row(
+    tmp_path: Path, postgres: PostgresServer, s3: S3Server, queue: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them twenty times, while four clinics are pulled."""
+    for name, value in shared_stores(tmp_path, postgres, s3, queue).items():
+        monkeypatch.setenv(name, value)
+    servers = (postgres.program, queue.program, s3.program)
+    figures = restarts_beside_pulls(tmp_path, servers=servers, times=20, clinics=4, workers=2)
+    report_promise("several machines are as one", **figures)
+    assert (figures["lost"], figures["doubled"], figures["in_peace"]) == (0, 0, 4)
