@@ -35,7 +35,8 @@ def follow_key(connection: Connection, keyring: Keyring) -> None:
     """Makes the store's key active at the begin of a write. Raises ConfigurationError if we do not have it."""
     stored = read_key_fingerprint(connection)
     if stored is None and keyring.keys and not _holds_secrets(connection):
-        write_key_fingerprint(connection, keyring, fingerprint(keyring.keys[0]))
+        # Of a list the last one, as for files: `keys rotate` changes both to the first.
+        write_key_fingerprint(connection, keyring, fingerprint(keyring.keys[-1]))
         return
     keyring.use(stored)
     _ = keyring.fingerprint  # raises

@@ -49,7 +49,7 @@ def test_fifty_clinics_of_a_night_on_four_workers(
 ) -> None:
     for name, value in shared_stores(tmp_path, postgres, s3, queue).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "a night, a night, 0123456789 0123456789")
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "a night of fifty clinics 0123456789")
     figures = a_night(tmp_path, clinics=50, patients=5, workers=4)
     report_promise("several machines are as one", **figures)
     assert figures["failed"] == 0

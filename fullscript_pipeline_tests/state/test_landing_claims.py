@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fullscript_pipeline.errors import ServiceUnavailable
+from fullscript_pipeline.errors import ConfigurationError, ServiceUnavailable
+from fullscript_pipeline.settings import load_settings
 from fullscript_pipeline.state import StateStore
 from fullscript_pipeline.state.landing_claims import LandingClaims
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
@@ -85,3 +86,17 @@ def test_a_claim_that_the_server_has_forgotten_is_told(
     claim.release()
     taken.require_held()
     taken.release()
+
+
+def test_a_fresh_store_and_fresh_files_are_under_the_same_key_of_a_list(
+    address: Path | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a new installation that is given a list, or a passphrase with a comma, could land nothing."""
+    monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FULLSCRIPT_ENCRYPTION_KEY", "newer key 0123456789,older key 0123456789")
+    settings = load_settings()
+    with StateStore(address, settings.encryption_key) as store:
+        store.events.forget_old()  # a write, the first one, records the key
+        store.landing_claims.require_key(settings.warehouse_key)
+        with pytest.raises(ConfigurationError, match="keys rotate"):
+            store.landing_claims.require_key("newer key 0123456789")
