@@ -43,6 +43,8 @@ _CONFIGURATION = {
     "worker_concurrency": 1,
     # A run's process returns its memory, and the next one begins with nothing of it.
     "worker_max_tasks_per_child": 1,
+    # Dagster captures what a run prints by its streams, which Celery would replace.
+    "worker_redirect_stdouts": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "broker_connection_retry_on_startup": True,
     "task_publish_retry_policy": {"max_retries": 100, "interval_start": 0.2, "interval_step": 0.4, "interval_max": 3},

@@ -17,7 +17,7 @@ from dagster._core.storage.cloud_storage_compute_log_manager import (
     CloudStorageComputeLogManager,
     PollingComputeLogSubscriptionManager,
 )
-from dagster._core.storage.compute_log_manager import CapturedLogSubscription, ComputeIOType
+from dagster._core.storage.compute_log_manager import CapturedLogContext, CapturedLogSubscription, ComputeIOType
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
@@ -56,6 +56,15 @@ class SharedComputeLogs(CloudStorageComputeLogManager[dg.DagsterInstance], Confi
     @property
     def upload_interval(self) -> int:
         return UPLOAD_SECONDS
+
+    @contextmanager
+    def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:
+        """Keeps them also of a run that is stopped."""
+        try:
+            with self._poll_for_local_upload(log_key), self._local.capture_logs(log_key) as captured:
+                yield captured
+        finally:
+            self._on_capture_complete(log_key)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def open_log_stream(self, log_key: Sequence[str], io_type: ComputeIOType) -> Iterator[IO[bytes] | None]:

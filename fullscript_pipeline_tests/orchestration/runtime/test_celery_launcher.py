@@ -80,6 +80,13 @@ class Queue:
     def ends_as(self, run_id: str, status: dg.DagsterRunStatus) -> bool:
         return wait(lambda: self.run(run_id).is_finished, 60, 0.5) and self.run(run_id).status is status
 
+    def printed(self, run_id: str) -> str:
+        """What the run's process wrote to its standard error, as the UI of this machine reads it."""
+        (captured,) = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+        assert captured.dagster_event is not None
+        key = captured.dagster_event.logs_captured_data.file_key
+        return (self.instance.compute_log_manager.get_log_data([run_id, "compute_logs", key]).stderr or b"").decode()
+
     @contextmanager
     def running_worker(self, name: str) -> "Iterator[subprocess.Popen[str]]":
         with worker(self.folder / name) as process:
@@ -152,6 +159,7 @@ def test_sigterm_ends_the_run_and_the_worker(queued: Queue) -> None:
         assert not any(child.is_running() for child in family)
     assert queued.run(run_id).status is FAILURE
     assert queued.run(run_id).tags["dagster/will_retry"] == "true"
+    assert "Execution of step" in queued.printed(run_id), "what it printed is in the bucket"
 
 
 @pytest.mark.check_all
