@@ -16,7 +16,7 @@ from fullscript_pipeline.resources.types import EventFamily
 class Also(Enum):
     """What is read again besides the object that an event is about."""
 
-    LAB_ORDERS = "the patient's lab orders, where the object holds a lab or does not say"
+    LAB_ORDERS = "the patient's lab orders, where the object holds a lab or does not say whether it does"
     TIE = "whose dependent the patient is, where the patient's record does not say"
     BELONGINGS = "the orders, plans and lab orders stored under every patient that the event names"
     NOTICE = "nothing; the clinic is named in `doctor`, the check and an alert"
@@ -47,11 +47,11 @@ PRODUCT_CREATED = EventType(pattern="product.created", happened="a product came 
 KEY_ACTIVATED = EventType(
     pattern="clinic_key.activated",
     happened="an old integration was first used",
-    source="documented; nothing hangs on it",
+    source="documented; nothing depends on it",
 )
 KEY_REVOKED = EventType(pattern="clinic_key.revoked", happened="the clinic withdrew its key", also=(Also.NOTICE,))
 
-_LIKE_ITS_KIND = "not documented, read like its kind"
+_LIKE_ITS_KIND = "not documented; handled like the other types of its kind"
 
 # Add an event type here, before the patterns: one line. Its family follows from the beginning of the type.
 TYPES = (

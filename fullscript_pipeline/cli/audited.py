@@ -43,7 +43,7 @@ EVERYBODY = DataSubjects()
 
 @dataclass(kw_only=True)
 class AuditOutcome:
-    """What the command adds to the entry of its end, as far as it knows."""
+    """What a command adds to its closing entry in the audit log; fields that it does not know stay empty."""
 
     rows: int | None = None
     whose: DataSubjects | None = None

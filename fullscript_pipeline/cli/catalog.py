@@ -114,7 +114,8 @@ def changes(settings: Settings, month: date | None, form: str, output: Path | No
 
 @catalog.command(
     "show",
-    help="Show the history of a product. PRODUCT is its id, name, SKU or UPC, or a variant's id; former ones work too.",
+    help="Show the history of a product. PRODUCT is its id, name, SKU or UPC, or a variant's id; former values work "
+    "too.",
 )
 @click.argument("product")
 @click.option("--region", type=REGION, help="Default: every region that has the product.")

@@ -21,8 +21,8 @@ from fullscript_pipeline.warehouse import Warehouse, warehouse_of
 _FORMATS = ("table", "csv", "jsonl", "xlsx")
 _HELP = (
     "Show what catalog LEFT has that RIGHT lacks, and the other way round; also prices and facts that differ. A side "
-    "is a region of this data directory (us), another data directory, a warehouse file, or a folder of `export`; of "
-    "several regions choose one with @, like backup/fullscript.duckdb@ca. Exit code 0: no differences; 1: some."
+    "is a region of this data directory (us), another data directory, a warehouse file, or a folder of `export`. Of a "
+    "side with several regions, choose one with @: backup/fullscript.duckdb@ca. Exit code 0: no differences; 1: some."
 )
 
 
@@ -33,7 +33,7 @@ _HELP = (
     "--by",
     "matched_by",
     type=click.Choice(["id", "upc", "sku"]),
-    help="What makes two variants the same. Default: id where the sides share ids, else upc.",
+    help="Match variants by this. Default: id where the sides share ids, else upc.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "jsonl", "xlsx"]), default="table", show_default=True

@@ -35,7 +35,7 @@ class ZoneName(click.ParamType[ZoneInfo]):
 @click.command(
     "set",
     help="Set the language and the time zone of CLINIC's pages (key or id).\n\n"
-    "What is not given stays as it is. The choice survives a new `connect` and is deleted by `purge --clinic`.",
+    "An option that you leave out changes nothing. A new `connect` keeps both values; `purge --clinic` deletes them.",
 )
 @click.argument("clinic", type=CLINIC)
 @click.option("--language", type=click.Choice(LANGUAGES), help="The language of its pages and spreadsheets.")

@@ -64,7 +64,7 @@ _SUMMARIES = {
     "restore": "Restore a backup into the data directory.",
     "purge": "Remove a clinic or a patient from all stored data.",
     "tidy": "Remove landing files older than the setting.",
-    "migrate-store": "Move the state store to PostgreSQL, or back to a file.",
+    "migrate-store": "Move the state store to PostgreSQL or the warehouse into a lake, or back.",
     "audit": "List who exported or removed data, and verify the audit log.",
     "keys": "Print a new encryption key, or re-encrypt stored data with it.",
     "clock": "Correct times that were stored under a wrong clock.",

@@ -26,9 +26,10 @@ _HOLDS_A_PASSWORD = (
 
 @click.command(
     "migrate-store",
-    help="Move the state store (clinics, tokens, events, webhooks, audit log) or the warehouse. FROM and TO are `file` "
-    "(in the data directory) and postgresql://USER@HOST/DATABASE, or `file` and ducklake:postgres:dbname=DATABASE. "
-    "Stop `ui`, the daemon and the receiver first. Every row is compared; then no process can go on with the former.",
+    help="Move the state store (clinics, tokens, events, webhooks, audit log) or the warehouse. One of FROM and TO is "
+    "`file` (in the data directory), the other postgresql://USER@HOST/DATABASE (state store) or "
+    "ducklake:postgres:dbname=DATABASE (warehouse). Stop `ui`, the daemon and the receiver first. Every row is "
+    "compared. Afterwards the former store can no longer be used; only a lake stays as it is.",
 )
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
@@ -71,13 +72,13 @@ def _migrate_warehouse(former: Settings, new: Settings, yes: bool) -> None:
             record.rows = move_into_lake(leaving, open_warehouse(new, is_moving=True))
             advice = (
                 f"Set FULLSCRIPT_WAREHOUSE_URL for every process. {moved_file(leaving.path)} holds what was moved, and "
-                "`purge` refuses while it is there: delete it when you have seen the lake."
+                "`purge` refuses while it exists: delete it when the lake works."
             )
         else:
             record.rows = move_out_of_lake(leaving, warehouse_of(new))
             advice = (
-                "Unset FULLSCRIPT_WAREHOUSE_URL for every process. The lake is as it was: drop its schema `lake` and "
-                "delete its files when you have seen the file."
+                "Unset FULLSCRIPT_WAREHOUSE_URL for every process. The lake is unchanged: when the file works, drop "
+                "the schema `lake` and delete the lake's files."
             )
     print_message(f"Moved {counted(record.rows, 'row')}, every table the same on both sides.", bold=True)
     print_message(advice)

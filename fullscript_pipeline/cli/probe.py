@@ -42,11 +42,11 @@ from fullscript_pipeline.state import Clinic, StateStore
     f"{REQUEST_LIMIT} requests with the token of one connected clinic, and prints its estimate first. The table says of"
     " each fact: as documented, differs, or could not tell. The file `probe-<env>.json` in the data directory holds "
     "shapes and statistics only, so that it can be attached to a bug report.\n\n"
-    "With --replay FILE instead of ENV, serve a sandbox that answers as such a file says, until stopped.\n\n"
+    "With --replay FILE instead of ENV, serve a sandbox that gives the answers described in FILE, until stopped.\n\n"
     "Exit code 1 when a fact differs. The facts, what can hide each, and the switches: docs/probe.md."
 )
 @click.argument("env", type=SERVER, required=False)
-@click.option("--clinic", type=CLINIC, help="With the token of this clinic, by key or id. Default: the first one.")
+@click.option("--clinic", type=CLINIC, help="Use the token of this clinic, by key or id. Default: the first one.")
 @click.option("--undocumented", is_flag=True, help="Send one request to each endpoint that the documentation lacks.")
 @click.option(
     "--tokens",
@@ -61,7 +61,7 @@ from fullscript_pipeline.state import Clinic, StateStore
     "--replay",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Serve a sandbox that answers as this file of a probe says.",
+    help="Serve a sandbox that gives the answers described in this file of a probe.",
 )
 @click.option("--port", type=int, default=8766, show_default=True, help="With --replay: the port of its sandbox.")
 @with_settings

@@ -55,7 +55,7 @@ def serve_command(settings: Settings, port: int, **options: Any) -> None:
     serve_sandbox(settings, settings.sandbox_dir, port=port, **options)
 
 
-@sandbox.command("advance", help="Move the sandbox's clock forward. Orders, plans and changes of these days happen.")
+@sandbox.command("advance", help="Move the sandbox's clock forward, and simulate the days in between.")
 @click.option("--days", type=int, help="By this number of days.")
 @click.option("--to", "to", type=DAY, help="To this day, YYYY-MM-DD.")
 @with_settings

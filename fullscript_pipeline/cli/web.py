@@ -30,7 +30,7 @@ def web() -> None:
 
 @web.command(
     "serve",
-    help="Serve the portal until stopped; prints its address when it answers. It must not have the encryption key.",
+    help="Serve the portal until stopped; prints its address when it is ready. Start it without the encryption key.",
 )
 @click.option("--port", type=int, default=8768, show_default=True, help="0: the system chooses a free port.")
 @click.option(
@@ -54,8 +54,8 @@ def serve_command(port: int, host: str) -> None:
 
 @web.command(
     "invite",
-    help="Print a link with which a user of a clinic of server ENV may connect it in the portal, once. Run it where "
-    "FULLSCRIPT_WEB_KEY and FULLSCRIPT_WEB_URL are the portal's.",
+    help="Print a one-use link with which a user can connect their clinic, of server ENV, in the portal. Set "
+    "FULLSCRIPT_WEB_KEY and FULLSCRIPT_WEB_URL as for the portal.",
 )
 @click.argument("env", type=SERVER)
 @click.option("--days", type=click.IntRange(1, 60), default=7, show_default=True, help="How long the link is valid.")

@@ -141,5 +141,5 @@ class KubernetesLauncher(K8sRunLauncher):
 
 
 def job_name_of(run: dg.DagsterRun) -> str:
-    """How Dagster's package calls the Job of a run, by which it finds it again."""
+    """The name that Dagster's package gives to the Job of a run, and by which it finds the Job."""
     return str(get_job_name_from_run_id(run.run_id))  # type: ignore[no-untyped-call]

@@ -143,7 +143,7 @@ class ClinicDaySimulator:
             plan.activate_on = self.rng.choice((None, self.day + timedelta(days=1), self.day + timedelta(days=3)))
 
     def change_plans(self) -> None:
-        """Sends waiting drafts; past the start day one plan is cancelled, activated or changed each day, in turn."""
+        """Sends due drafts. After the start day, also activates, cancels or changes a plan each day, in turn."""
         for plan in [plan for plan in self.clinic.plans.values() if plan.activate_on == self.day]:
             self._activate(plan)
         turn = (self.age + self.number) % 3 if self.age > 0 else None
@@ -177,7 +177,7 @@ class ClinicDaySimulator:
             order_freely(self.clinic, self.rng.choice(self.active), self.day, self.rng)
 
     def refund_orders(self) -> None:
-        """One of the latest hundred orders is taken back now and then."""
+        """Now and then refunds one of the latest hundred orders, or a part of one."""
         latest = list(self.clinic.orders.values())[max(self.first_new_order - 100, 0) : self.first_new_order]
         complete = [order for order in latest if order["state"] == "complete"]
         if complete and (self.happens_today(0.2) or (self.age > 0 and self.age % 5 == 3)):

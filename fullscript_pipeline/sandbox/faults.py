@@ -27,7 +27,7 @@ CANNED = {
     "empty_object_200": "200 with {}",
     "empty_array_200": "200 with []",
     "error_200": "200 with the body of an error",
-    "decompression_bomb": "200 with a body that unpacks to 1 GB: gzip, or encodings as in `value` (zstd; gzip, gzip)",
+    "decompression_bomb": "200 with a body that unpacks to 1 GB; `value`: its encodings (default gzip), as gzip, gzip",
     "no_content_204": "204 in place of 200",
     "http_500": "500",
     "http_502": "502 with an HTML page",
@@ -35,8 +35,8 @@ CANNED = {
     "http_504": "504 with an HTML page",
     "too_many_requests": "429 without Retry-After",
     "too_many_requests_seconds": "429 with Retry-After: `seconds` (1)",
-    "too_many_requests_date": "429 with Retry-After as a date `seconds` (1) away",
-    "unauthorized": "401 (once, or always with count null)",
+    "too_many_requests_date": "429 with Retry-After as a date, `seconds` (1) from now",
+    "unauthorized": "401 (once; always if count is null)",
     "forbidden": "403",
     "invalid_client": "400 `invalid_client`: what a token call says of an app that it does not know",
     "not_found": "404 for something that is listed",
@@ -45,14 +45,14 @@ CANNED = {
 # The endpoint's own answer, spoilt.
 MALFORMING = {
     "truncated_json": "a body that is cut in half, in a complete HTTP message",
-    "bad_gzip": "Content-Encoding: gzip over something that is not",
+    "bad_gzip": "the header Content-Encoding: gzip, with a body that is not gzip",
     "wrong_charset": "UTF-16 where the header says UTF-8",
     "missing_request_id": "no X-Request-Id",
-    "clock_skew": "Date, and created_at of a token, are `seconds` (7200) ahead (negative: behind)",
+    "clock_skew": "Date, and created_at of a token, are ahead by `seconds` (7200); negative: behind",
     "unknown_word": "a state, status or type that is not documented",
     "row_changed": "the first row of a list differs from its detail",
-    "field_retyped": "`field` of a record (or its first number or flag) is `value` (a text that cannot be read)",
-    "odd_id": "the id of the first record is `value` (..), which no path can hold",
+    "field_retyped": "a record's `field` (default: first number or flag) holds `value` (default: unreadable text)",
+    "odd_id": "the id of the first record is `value` (default: ..), which cannot be part of a path",
     "child_moved": "the last part of a row (a line, a variant, a test) is under the next row instead",
     "child_shared": "the last part of a row is under the next row too",
 }
@@ -66,13 +66,13 @@ PAGED = {
     "row_repeated": "the last row of the previous page is repeated",
     "empty_list": "no rows, and a meta that says there are none",
     "null_list": "null in place of the rows",
-    "total_count_zero": "meta counts 0 rows beside those that are there",
+    "total_count_zero": "meta counts 0 rows although the answer has rows",
     "total_pages_zero": "meta counts 0 pages and names no next one",
     "filters_ignored": "parameters other than those of paging are ignored",
 }
 # Answers from a world in which something is not there yet.
 HIDDEN = {
-    "late_object": "objects of the last 24 hours (or `objects`): 404, and in no list; their events are in the feeds",
+    "late_object": "objects of the last 24 hours (or `objects`) return 404 and are in no list; feeds have their events",
 }
 KINDS = WIRE | CANNED | MALFORMING | PAGED | HIDDEN
 BOMBS = {"gzip", "deflate", "zstd"}

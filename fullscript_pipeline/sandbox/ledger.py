@@ -12,7 +12,7 @@ ID = re.compile(r"/[^/]*\d[^/]*")
 
 
 class RequestKind(NamedTuple):
-    """What requests are counted by."""
+    """The properties by which requests are counted."""
 
     server: str
     method: str
@@ -21,12 +21,12 @@ class RequestKind(NamedTuple):
 
     @property
     def is_api_call(self) -> bool:
-        """Whether it is something else than a token call."""
+        """Whether the request went to the API, not to the OAuth endpoints."""
         return not self.endpoint.startswith("/oauth/")
 
 
 def template_of(path: str) -> str:
-    """A path with everything that looks like an id taken out, for paths no endpoint is known for."""
+    """A path with `{id}` for everything that looks like an id; for paths of no known endpoint."""
     return ID.sub("/{id}", path)
 
 

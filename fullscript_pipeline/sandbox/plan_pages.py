@@ -24,7 +24,7 @@ class PlanPages:
         return [Route("/{server}/dynamic/treatment_plans/{what:path}", self.page, methods=["GET"])]
 
     async def page(self, request: Request) -> Response:
-        """Says what the link named; 404 for a plan that this world does not have."""
+        """A page that names the linked plan; 404 for a plan that this world does not have."""
         plan, _, entrypoint = request.path_params["what"].partition("/")
         here = [clinic for clinic in self.sandbox.world.clinics.values() if plan in clinic.plans]
         if plan not in {"new", "draft"} and not here:

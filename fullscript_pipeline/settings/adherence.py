@@ -34,8 +34,8 @@ class AdherencePolicy:
         BeforeValidator(_parse_percent),
         Field(
             alias="adherence_threshold_percent",
-            description="pages say adherent from this percent of covered days; a convention. It is printed on every "
-            "page, and so are the next seven",
+            description="pages say adherent from this percent of covered days on; a convention. It is printed on every "
+            "page, and so are the next seven settings",
             json_schema_extra={"shown_default": "`80`"},
         ),
     ] = Fraction(4, 5)

@@ -72,8 +72,8 @@ class DataDirectory(BaseSettings):
         None,
         repr=False,
         description="the warehouse as a lake that several machines use: `ducklake:postgres:dbname=DATABASE host=HOST "
-        "user=USER` names its catalog; its files are under `lake/` at FULLSCRIPT_FILES_URL. With the extra "
-        "`distributed`, and FULLSCRIPT_STATE_URL set",
+        "user=USER` names its catalog; its files are under `lake/` at FULLSCRIPT_FILES_URL. It needs the "
+        "extra `distributed` and FULLSCRIPT_STATE_URL",
         json_schema_extra={"shown_default": "a file in the data directory"},
     )
     runner: Runner = Field(

@@ -97,7 +97,7 @@ class Settings(DataDirectory, PortalSettings, OperatorSettings, MessageSettings)
         "details",
     )
     orders_trailing_days: WholeNumber = Field(
-        60, ge=1, le=3650, description="orders of this many days are listed again every day, for refunds"
+        60, ge=1, le=3650, description="the orders of this many past days are listed again every day, to find refunds"
     )
     extras: Texts = Field(
         (),
@@ -124,7 +124,7 @@ class Settings(DataDirectory, PortalSettings, OperatorSettings, MessageSettings)
         ge=0,
         le=36500,
         description="remove runs and their logs from Dagster's history after this many days, failed ones after three "
-        "times as long (0: keep all; what the grid shows stays)",
+        "times as long (0: keep all); what the UI shows of partitions stays",
     )
     publish_key: str | None = Field(
         None,
@@ -136,13 +136,17 @@ class Settings(DataDirectory, PortalSettings, OperatorSettings, MessageSettings)
     publish_pepper: str | None = Field(
         None,
         repr=False,
-        description="a text that is hard to guess and is no key (`keys new` prints a good one): pseudonymised copies "
-        "that are made with the same one have the same pseudonyms and shifts of dates. Readers must not have it: with "
-        "it, the pseudonym of an id can be found",
+        description="a text that is hard to guess and is not one of the keys (`keys new` prints a good one): all "
+        "pseudonymised copies that are made with one pepper have the same pseudonyms and shifts of dates. Readers must "
+        "not have it: with it, the pseudonym of an id can be found",
         json_schema_extra={"shown_default": "random for each copy"},
     )
     publish_k: WholeNumber = Field(
-        5, ge=2, le=1000, description="how many patients must share what a de-identified copy tells (2 to 1,000)"
+        5,
+        ge=2,
+        le=1000,
+        description="the smallest group in a de-identified copy: at least this many patients share each combination of "
+        "values that it groups by (2 to 1,000)",
     )
     mart_memory_mb: WholeNumber = Field(
         1000,
@@ -192,12 +196,12 @@ class Settings(DataDirectory, PortalSettings, OperatorSettings, MessageSettings)
     audit_syslog: SocketAddress | None = Field(
         None,
         description="every entry of the audit log is sent there too: a local socket's path (`/dev/log`) or `host:port` "
-        "(UDP, which nobody confirms)",
+        "(UDP: delivery is not confirmed)",
     )
     audit_command: Command = Field(
         (),
         description="a program and its arguments, run without a shell for every entry of the audit log: it gets the "
-        "entry as JSON on standard input, and none of our settings but the data directory, the zone and the clock",
+        "entry as JSON on standard input, and of our settings only the data directory, the zone and the clock",
     )
     now: str | None = Field(
         None, description="moves the data's clock; demos and tests only. Every process reads it anew (`clock.py`)"

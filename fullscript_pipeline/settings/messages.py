@@ -16,13 +16,14 @@ class MessageSettings(BaseSettings):
         (),
         description="a program and its arguments, which the daemon (`ui`, the services) runs when a run fails, "
         "without a shell and without our secrets. A `pull` that cron starts ends with an exit code instead. It gets "
-        "JSON on standard input (job, run id, cell, clinic key, each failed step's sentence; no health data)",
+        "JSON on standard input (job, run id, partition as `cell`, clinic key, each failed step's message; no health "
+        "data)",
     )
     on_failure_url: WebUrl | None = Field(None, repr=False, description="the same JSON is posted there")
     on_recovery_command: Command = Field(
         (),
         description="a program as for failures; it runs once, when a job of a clinic or region succeeds again after it "
-        "failed (JSON: job, run id, cell, clinic key)",
+        "failed (JSON: job, run id, partition as `cell`, clinic key)",
     )
     on_recovery_url: WebUrl | None = Field(None, repr=False, description="the same JSON is posted there")
     on_change_command: Command = Field(

@@ -30,16 +30,17 @@ class OperatorSettings(BaseSettings):
     web_oidc_client_secret: str | None = Field(None, repr=False, description="the portal's client secret there")
     web_oidc_scopes: str = Field(
         "openid profile",
-        description="scopes to ask for, separated by blanks; with one for which the provider gives a refresh token "
-        "(often `offline_access`) a session outlives the provider's access token",
+        description="scopes to request, separated by blanks. Add the one for which the provider gives a refresh token "
+        "(often `offline_access`), so that a session can last longer than the provider's access token",
     )
     web_oidc_roles_claim: str = Field(
         "roles",
-        description="claim of the ID token (or of userinfo) that lists roles; a dot leads into it, as in "
+        description="claim of the ID token (or of userinfo) that lists roles; a dot separates nested names, as in "
         "`realm_access.roles`",
     )
     web_oidc_operator_role: str = Field(
-        "fullscript-operator", description="role that lets an operator in: catalog, coverage and health, no patient"
+        "fullscript-operator",
+        description="role of operators: they may sign in and see catalog, coverage and health, but no patient",
     )
     web_oidc_patient_role: str | None = Field(
         None,

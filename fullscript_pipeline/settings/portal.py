@@ -61,22 +61,22 @@ class PortalSettings(BaseSettings):
         None,
         repr=False,
         description="seals what the portal stores (users' tokens, notes); several, comma separated, the newest first, "
-        "while it changes. Never the encryption key; `keys new` prints a good one",
+        "while it is rotated. It must not be the encryption key; `keys new` prints a good one",
     )
     pages: Annotated[str, AfterValidator(_check_pages)] = Field(
         PLAIN,
         description="`sealed`: pages and spreadsheets of clinics are written encrypted with `FULLSCRIPT_WEB_KEY`, and "
-        "only the portal opens them; `plain`: whoever may read the folder opens them",
+        "only the portal opens them; `plain`: anybody who may read the folder can open them",
     )
     web_patients: Annotated[str, AfterValidator(_check_patients)] = Field(
         "own",
-        description="whom a user of the portal sees: `own` (the patients that Fullscript lists to that user) or "
-        "`clinic` (everybody of the clinic)",
+        description="which patients a user of the portal sees: `own` (those that Fullscript lists to that user) or "
+        "`clinic` (all of the clinic)",
     )
     web_proxies: Annotated[Texts, AfterValidator(_check_proxies)] = Field(
         ("127.0.0.1",),
-        description="addresses and networks, comma separated, of the proxies before the portal: only they say whose "
-        "request it is (`X-Forwarded-For`), by which tries are limited",
+        description="addresses and networks, comma separated, of the proxies in front of the portal: only their "
+        "`X-Forwarded-For` is believed; requests and sign-ins are limited by the client's address that it names",
         json_schema_extra={"shown_default": "`127.0.0.1`"},
     )
     web_drafts: Switch = Field(

@@ -59,8 +59,8 @@ class ServerSettings:
     embed_public_key: Annotated[
         str | None,
         Field(
-            description="the Embed key of the portal's app on that server: pages of patients offer Fullscript beside "
-            "them (docs/portal.md)"
+            description="the Embed key of the portal's app on that server: with it, the portal can show Fullscript "
+            "beside a patient (docs/portal.md)"
         ),
     ] = field(default=None, repr=False)
     embed_url: Annotated[

@@ -138,7 +138,7 @@ def parse_digits(text: str) -> int:
 
 
 def parse_switch(text: str) -> bool:
-    """Return whether it is on."""
+    """Return True for `on`, False for `off`. Raises ValueError for any other word."""
     if (word := text.lower()) not in {"on", "off"}:
         raise ValueError(f"is {word!r}; set it to on or off.")
     return word == "on"

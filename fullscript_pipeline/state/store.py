@@ -1,8 +1,8 @@
 """The operational store as other rooms use it: one object for one database, with a part for each subject.
 
-State decides what to fetch, and DuckDB holds what is true. The store holds no data about patients, except the sealed
-bodies of unhandled webhooks and the snoozes of a call list. It may be behind the warehouse, never ahead. What does not
-belong here: queries (a module per subject), HTTP, Dagster.
+The state store decides what is fetched; the fetched data is in the warehouse. The store holds no data about patients,
+except the sealed bodies of unhandled webhooks and the snoozes of a call list. It may be behind the warehouse, never
+ahead. What does not belong here: queries (a module per subject), HTTP, Dagster.
 """
 
 from collections.abc import Sequence

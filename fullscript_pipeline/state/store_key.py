@@ -32,7 +32,7 @@ def write_key_fingerprint(connection: Connection, keyring: Keyring, key_fingerpr
 
 
 def follow_key(connection: Connection, keyring: Keyring) -> None:
-    """Makes the store's key active at the begin of a write. Raises ConfigurationError if we do not have it."""
+    """Makes the store's key active at the start of a write. Raises ConfigurationError if we do not have it."""
     stored = read_key_fingerprint(connection)
     if stored is None and keyring.keys and not _holds_secrets(connection):
         # Of a list the last one, as for files: `keys rotate` changes both to the first.

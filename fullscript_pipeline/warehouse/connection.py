@@ -87,7 +87,7 @@ class Warehouse:
         return self.path.exists()
 
     def identity(self) -> Hashable | None:
-        """What changes when another warehouse takes its place (a restore); None while there is none."""
+        """A value that changes when another warehouse replaces this one (a restore); None while there is none."""
         return (self.path, self.path.stat().st_ino) if self.exists() else None
 
     @contextmanager

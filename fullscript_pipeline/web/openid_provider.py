@@ -1,8 +1,8 @@
 """The OpenID provider at which operators sign in: discovery, the code flow with PKCE, what an ID token says.
 
-An ID token counts with a signature of the provider's published keys only, by an asymmetric algorithm, from this issuer,
-for this client, with the nonce of this sign-in, and not expired. What does not belong here: sessions, and what roles
-allow (`operator_sign_in`).
+An ID token is accepted only if it is signed with one of the provider's published keys by an asymmetric algorithm, is
+from this issuer and for this client, has the nonce of this sign-in and has not expired. What does not belong here:
+sessions, and what roles allow (`operator_sign_in`).
 """
 
 import threading

@@ -47,7 +47,7 @@ class PlanViews:
         return self._redirect(visit, found, "plan opened", patient)
 
     def new(self, request: Request) -> Response:
-        """GET /clinics/<clinic_key>/plans/new: to a new plan in Fullscript, where the user chooses the patient."""
+        """GET /clinics/<clinic_key>/plans/new: redirects to a new plan in Fullscript, for a patient chosen there."""
         visit = self._visitors.visit(request)
         found = self.link_of(
             visit, lambda app, tokens: new_plan_link(app.reader(tokens, visit.clinic.clinic_key), app.server)

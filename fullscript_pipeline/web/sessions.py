@@ -181,7 +181,7 @@ class Sessions:
         return self._close((sessions.c.server == user.server) & (sessions.c.user_id == user.user_id))
 
     def close_ended(self) -> int:
-        """Ends the sessions that are over by themselves; returns how many there were."""
+        """Ends the sessions that were idle or open for too long; returns how many there were."""
         now = self._now()
         return self._close(
             (sessions.c.seen_s < now - self._idle_seconds) | (sessions.c.opened_s < now - self._longest_seconds)

@@ -39,7 +39,7 @@ def pull_clinic(target: Target, session: ClinicSession) -> Report:
 
 
 def store_address_zone(target: Target, session: ClinicSession, store: StateStore) -> None:
-    """Stores the time zone of the clinic's address; no key of it is documented, so it is in `extra` if anywhere."""
+    """Stores the time zone of the clinic's address. The API documents no address, so only `extra` can hold one."""
     query = "SELECT extra FROM core.clinics WHERE clinic_id = ? AND extra IS NOT NULL"
     with target.warehouse.read() as con:
         for (extra,) in con.execute(query, [session.clinic.clinic_id]).fetchall():

@@ -1,4 +1,4 @@
-"""The landed lines of a pull with their records parsed, or with another record.
+"""Parses the records of a pull's landed lines, and replaces the record of a line.
 
 What does not belong here: what a record means (the pull of its resource).
 """

@@ -37,7 +37,7 @@ def partition_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
 
 
 def split_partition_key(key: str) -> tuple[str, date]:
-    """The two parts of a cell's key, whatever order Dagster joined them in."""
+    """The two parts of a partition's key, in whatever order Dagster joined them."""
     one, _, other = key.partition("|")
     try:
         return one, date.fromisoformat(other)
@@ -47,7 +47,7 @@ def split_partition_key(key: str) -> tuple[str, date]:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What every step works with."""
+    """The partition to load, the state store and the settings, for one step."""
 
     target: Target
     store: StateStore

@@ -43,9 +43,11 @@ def rebuild_changes(warehouse: Warehouse, region: str, day: date, zone: ZoneInfo
 def write_digest(
     con: duckdb.DuckDBPyConnection, store: ReportStore, settings: Settings, *, region: str, day: date
 ) -> DigestWritten:
-    """The digest of `day` against the last good one before it; whether it is held is remembered.
+    """Writes the digest of `day`, compared with the last good digest before it, and records whether it is held.
 
-    That one is written again first: what events brought in after it was made belongs to its day, and would be in none.
+    The earlier digest is written again first: events may have brought in more changes of its day after it was written,
+    and no other digest would list them.
+
     """
     start = baseline_day(con, region, day, settings.time_zone)
     earlier = None if start is None else _write(con, store, settings, region=region, day=start, is_latest=False)

@@ -1,4 +1,4 @@
-"""A step for every resource of a clinic that no other module of this room pulls: nothing has to be written for it.
+"""A step for every resource of a clinic that no other module of this room pulls; a new resource needs no code here.
 
 What does not belong here: a step that pulls several resources, or does more than pull (the other modules).
 """
@@ -16,7 +16,7 @@ from fullscript_pipeline.resources.types import Resource
 
 
 def remaining_steps(written: Collection[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The steps of a clinic's day that are not among those that were written by hand."""
+    """One step for each resource of a clinic that has no step among `written`."""
     keys = {key for asset in written for key in asset.keys}
     return [
         single_step(resource)

@@ -38,7 +38,7 @@ _OVER = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 @contextmanager
 def open_queue(settings: Settings) -> Iterator[PortalRequests | None]:
-    """None: no portal has made one, or FULLSCRIPT_WEB_KEY is not set for this process."""
+    """Yields the queue; None if no portal has made one, or if this process has no FULLSCRIPT_WEB_KEY."""
     keys = split_keys(settings.web_key)
     if not keys or not Path(settings.portal_requests_path).exists():
         yield None

@@ -53,7 +53,7 @@ def region_partition(region: str, day: date) -> dg.MultiPartitionKey:
 
 
 def partition_tags(partition: str | None) -> dict[str, str]:
-    """The tags by which Dagster knows the partition of a run."""
+    """The tags with which Dagster records the partition of a run."""
     if partition is None:
         return {}
     tags = {"dagster/partition": str(partition)}

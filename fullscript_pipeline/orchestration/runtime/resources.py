@@ -151,7 +151,7 @@ class FullscriptResource(dg.ConfigurableResource[None]):
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):
-    """The DuckDB file, migrated."""
+    """Opens the warehouse, a file or a lake, upgraded to this version."""
 
     settings: dg.ResourceDependency[SettingsResource]
 

@@ -1,8 +1,8 @@
-"""SQL that makes a value of a text: what can mean one thing only is read, anything else is NULL.
+"""SQL that converts a text to a typed value: a text with exactly one meaning is converted, any other becomes NULL.
 
-Nearly every text is plain, and told so by its look; the other spellings are looked at only then. Dates nobody can mean
-(`0000-00-00`, `0001-01-01T00:00:00Z`) are how some servers write that there is none: they count as no text at all. What
-does not belong here: where a text comes from, what becomes of one that cannot be read (`record_typing`).
+The plain spelling, which nearly every text has, is tried first; other spellings are tried only when it does not match.
+Some servers write an impossible date (`0000-00-00`, `0001-01-01T00:00:00Z`) for "no date": it counts as an empty text.
+What does not belong here: where a text comes from, what happens to one that cannot be converted (`record_typing`).
 """
 
 from fullscript_pipeline.resources.types.table import Column, Kind

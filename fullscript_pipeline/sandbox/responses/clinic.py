@@ -31,7 +31,7 @@ OWNERSHIPS = ("owned", "shared", "all")
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request that may be answered: whose it is, its arguments and the ids in its path."""
+    """An authorized request: its clinic, user and scopes, its parameters and the ids in its path."""
 
     clinic: SandboxClinic
     params: QueryParams

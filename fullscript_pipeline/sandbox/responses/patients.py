@@ -56,7 +56,7 @@ def patient_addresses(call: Call) -> Listing:
 
 
 def patient_plans(call: Call) -> Listing:
-    """A patient's plans, whole; a plan made in the app needs a scope of its own."""
+    """A patient's plans with all their fields; those that were not made through the API need the history scope."""
     rows = [plan.record for plan in call.clinic.plans_of[_patient_id(call)] if _readable(call, plan.record)]
     return Listing(key="treatment_plans", rows=sorted_by(rows, call.params, PLAN_KEYS))
 

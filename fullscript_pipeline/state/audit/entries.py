@@ -54,7 +54,7 @@ class AuditChains:
         self.keyring = keyring
 
     def begin_log_of_upgraded_store(self, connection: Connection, version: int) -> None:
-        """Begins the log in the transaction that creates its tables; later, a store without a chain is damaged."""
+        """Begins the log in the transaction that creates its tables. After that, a store without a chain is damaged."""
         if version < _FIRST_VERSION:
             self.begin(connection, "the store was made" if version == 0 else "the store was upgraded")
 

@@ -16,7 +16,8 @@ from fullscript_pipeline.warehouse.loading.load_context import Context
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """A difference.
+    """A way in which answers differ from their description.
+
 
     `what`: wrapper (then `object` is an endpoint), new_key, missing_key, unknown_word or type; untyped or rounded (then
     `object` is a table, see `staging`).

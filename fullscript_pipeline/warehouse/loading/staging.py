@@ -15,7 +15,7 @@ UNTYPED, ROUNDED = "untyped", "rounded"
 
 
 def set_context(con: duckdb.DuckDBPyConnection, context: Context) -> None:
-    """Makes the table `ctx` with one row, and a variable of it, for columns that come from the pull."""
+    """Puts the values that come from the pull, not from a record, into the one-row table and the variable `ctx`."""
     con.execute(
         "CREATE OR REPLACE TEMP TABLE ctx AS SELECT ?::VARCHAR AS server, ?::VARCHAR AS region, "
         "?::VARCHAR AS clinic_id, ?::VARCHAR AS clinic_key, ?::TIMESTAMPTZ AS observed_at, ?::VARCHAR AS pull_id",
