@@ -64,7 +64,7 @@ class SharedComputeLogs(CloudStorageComputeLogManager[dg.DagsterInstance], Confi
             with self._poll_for_local_upload(log_key), self._local.capture_logs(log_key) as captured:
                 yield captured
         finally:
-            self._on_capture_complete(log_key)  # type: ignore[no-untyped-call]
+            self._on_capture_complete(log_key)
 
     @contextmanager
     def open_log_stream(self, log_key: Sequence[str], io_type: ComputeIOType) -> Iterator[IO[bytes] | None]:
