@@ -116,11 +116,14 @@ def _with_launcher(text: str, path: Path, runner: str) -> str:
 
 
 def _with_compute_logs(text: str, *, is_shared: bool) -> str:
-    """The text with our entry where there is a bucket, and without it elsewhere. One that its owner names stays."""
+    """The text with our entry, as the last one, where there is a bucket, and without it elsewhere.
+
+    One that its owner names stays.
+    """
     entry = _template("compute-logs.yaml")
-    if not is_shared:
-        return text.replace(entry, "")
-    return text if re.search(r"^compute_logs:", text, re.MULTILINE) else text + entry
+    others = text.replace(entry, "")
+    names_one = re.search(r"^compute_logs:", others, re.MULTILINE)
+    return others + entry if is_shared and not names_one else others
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
