@@ -33,5 +33,6 @@ def tables_after(folder: Path, *, days: int, patients: int, products: int) -> Ha
                 "catalog_daily": region_partition(clinic.region, day),
                 "clinic_daily": clinic_partition(clinic.clinic_key, day),
             }.items():
-                assert run_job(instance, job, partition=partition).failures == ()
+                failures = run_job(instance, job, partition=partition).failures
+                assert failures == (), (partition, failures)
         return table_hashes(open_warehouse(connected.settings), schemas=("core", "history", "marts"))

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -80,9 +80,13 @@ class Queue:
     def ends_as(self, run_id: str, status: dg.DagsterRunStatus) -> bool:
         return wait(lambda: self.run(run_id).is_finished, 60, 0.5) and self.run(run_id).status is status
 
+    def captured(self, run_id: str) -> Sequence[dg.EventLogEntry]:
+        """That what the run prints is captured, once it is."""
+        return self.instance.all_logs(run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+
     def printed(self, run_id: str) -> str:
         """What the run's process wrote to its standard error, as the UI of this machine reads it."""
-        (captured,) = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+        (captured,) = self.captured(run_id)
         assert captured.dagster_event is not None
         key = captured.dagster_event.logs_captured_data.file_key
         return (self.instance.compute_log_manager.get_log_data([run_id, "compute_logs", key]).stderr or b"").decode()
@@ -150,6 +154,7 @@ def test_sigterm_ends_the_run_and_the_worker(queued: Queue) -> None:
     with queued.running_worker("ends") as process:
         run_id = queued.launch()
         assert queued.starts(run_id), queued.log("ends")
+        assert wait(lambda: bool(queued.captured(run_id)), 60, 0.2), queued.log("ends")
         named = process_of(queued.run(run_id))
         assert named is not None
         family = psutil.Process(process.pid).children(recursive=True)
