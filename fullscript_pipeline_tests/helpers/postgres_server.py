@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own for the tests, on a free port, run as an ordinary user; and a schema for each store.
+"""A PostgreSQL server of its own for the tests, on a free port, run as an ordinary user; and a database for each store.
 
 What does not belong here: assertions.
 """
@@ -29,20 +29,24 @@ _NOBODY = 65534
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """`url`: of its only database."""
+    """`url`: of the database that a new server has."""
 
     port: int
     program: ServerProgram = field(repr=False, compare=False)
+    _made: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @property
     def url(self) -> str:
         return _url_at(self.port)
 
     def url_of(self, name: str) -> str:
-        """The address of a schema of its own, made for `name`."""
-        schema = f"s{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        self.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        return f"{self.url}?options=-csearch_path%3D{schema}"
+        """The address of a database of its own, made for `name` the first time. A schema would not do: Dagster's history
+        has one of a fixed name, so that tests would share it."""
+        database = f"s{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        if database not in self._made:
+            self.execute(f"CREATE DATABASE {database}")
+            self._made.add(database)
+        return _url_at(self.port, database)
 
     def execute(self, statement: str) -> None:
         """Runs a statement of the tests outside a transaction."""
@@ -89,8 +93,8 @@ def postgres_programs() -> Path:
     return folders[-1]
 
 
-def _url_at(port: int) -> str:
-    return f"postgresql://tests@127.0.0.1:{port}/postgres"
+def _url_at(port: int, database: str = "postgres") -> str:
+    return f"postgresql://tests@127.0.0.1:{port}/{database}"
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[str]") -> None:
