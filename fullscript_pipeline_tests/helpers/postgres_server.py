@@ -40,8 +40,8 @@ class PostgresServer:
         return _url_at(self.port)
 
     def url_of(self, name: str) -> str:
-        """The address of a database of its own, made for `name` the first time. A schema would not do: Dagster's history
-        has one of a fixed name, so that tests would share it."""
+        """The address of a database of its own, made for `name` the first time. A schema would not do: that of
+        Dagster's history has a fixed name, so tests would share it."""
         database = f"s{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         if database not in self._made:
             self.execute(f"CREATE DATABASE {database}")
