@@ -8,13 +8,13 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, text
@@ -25,6 +25,11 @@ from fullscript_pipeline_tests.helpers.free_ports import free_port
 from fullscript_pipeline_tests.helpers.server_program import READY_SECONDS, ServerProgram
 
 _NOBODY = 65534
+# The program changes the user, and not subprocess, which would fork for it: a process that has gRPC connections to a
+# code server, as the drills have, does not survive a fork.
+_AS_NOBODY = (
+    f"import os, sys; os.setgroups([]); os.setgid({_NOBODY}); os.setuid({_NOBODY}); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True)
@@ -59,24 +64,25 @@ def running_postgres(*arguments: str, key: Path | None = None) -> Iterator[Postg
     programs = postgres_programs()
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
     # PostgreSQL refuses to run as root.
-    user: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    is_root = os.getuid() == 0
+    user = [sys.executable, "-c", _AS_NOBODY] if is_root else []
     try:
-        if user:
+        if is_root:
             os.chown(folder, _NOBODY, _NOBODY)
             if key:
                 os.chown(key, _NOBODY, _NOBODY)
         data = folder / "data"
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "--no-sync", "-E", "UTF8"],
-            check=True, capture_output=True, cwd=folder, **user,
+            [*user, programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "--no-sync", "-E", "UTF8"],
+            check=True, capture_output=True, cwd=folder,
         )  # fmt: skip
         options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
-        run = [str(programs / "postgres"), "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
-        run += arguments
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        run = [*user, str(programs / "postgres"), "-D", str(data), *flags, *arguments]
         url = _url_at(port)
         program = ServerProgram(
             run, wait=lambda process: _wait_until_ready(url, process), stop=signal.SIGINT, log=folder / "log",
-            cwd=folder, **user,
+            cwd=folder,
         )  # fmt: skip
         with program.running():
             yield PostgresServer(port, program)
