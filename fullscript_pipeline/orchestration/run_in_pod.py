@@ -5,20 +5,16 @@ exit code is 1 when the run could not be executed, 78 when a setting is wrong; a
 events. What does not belong here: how the pod came to be (`kubernetes_launcher`).
 """
 
-import os
-import signal
 import sys
 
 from fullscript_pipeline.orchestration.program_start import start_program
-from fullscript_pipeline.orchestration.runtime import execute_launched_run
+from fullscript_pipeline.orchestration.runtime import execute_launched_run, stop_by_signals
 
 
 def main() -> None:
     """Executes the run whose id is the only argument."""
     (run_id,) = sys.argv[1:]
-    # The first process of a container ignores every signal that it does not handle.
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop_by_signals()
     if not execute_launched_run(start_program(), run_id):
         sys.exit(1)
 

@@ -29,7 +29,7 @@ from fullscript_pipeline.orchestration.runtime.resources import (
     WarehouseResource,
     make_resources,
 )
-from fullscript_pipeline.orchestration.runtime.run_execution import execute_launched_run, execute_run
+from fullscript_pipeline.orchestration.runtime.run_execution import execute_launched_run, execute_run, stop_by_signals
 
 __all__ = [
     "ClockRepair",
@@ -68,4 +68,5 @@ __all__ = [
     "run_job",
     "send_change_notices",
     "send_to_command",
+    "stop_by_signals",
 ]

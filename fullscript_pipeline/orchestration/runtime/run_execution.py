@@ -5,6 +5,7 @@ and runs that a command makes itself (`in_process_runs`).
 """
 
 import logging
+import os
 import signal
 
 import dagster as dg
@@ -21,6 +22,13 @@ from fullscript_pipeline.settings import Settings
 # One that is stopped before it began ends as canceled.
 _TO_EXECUTE = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING)
 _log = logging.getLogger(__name__)
+
+
+def stop_by_signals() -> None:
+    """SIGINT and SIGTERM stop this process, and SIGTERM the programs that it starts. The first process of a container
+    ignores them otherwise, and so does one that a shell started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
 
 def execute_launched_run(settings: Settings, run_id: str) -> bool:
@@ -41,12 +49,12 @@ def execute_launched_run(settings: Settings, run_id: str) -> bool:
 
 
 def execute_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Executes the run as Dagster's own launcher does in a new process. SIGINT stops it.
+    """Executes the run as Dagster's own launcher does in a new process. SIGINT and SIGTERM stop it.
 
     A run that goes on elsewhere or has ended is left alone: a queue may hand out a run twice. What fails is in the
     run's events before this raises.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop_by_signals()
     run = instance.get_run_by_id(run_id)
     if run is None or run.job_code_origin is None or run.status not in _TO_EXECUTE:
         return
