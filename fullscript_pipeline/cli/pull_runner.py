@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 
 import dagster as dg
 
@@ -64,12 +65,11 @@ def pull(settings: Settings, options: PullOptions) -> int:
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
     warehouse = open_warehouse(settings)
-    code, outcomes = execute_runs(instance, runs)
+    code, outcomes = execute_runs(instance, runs, partial(warehouse.tidy, only_if_due=True))
     _print_summary(outcomes)
     if stale := runs_for_stale_pages(settings, outcomes):
         execute_runs(instance, stale)
     remove_old_runs(instance, settings.keep_runs_days)
-    warehouse.tidy(only_if_due=True)
     return code
 
 

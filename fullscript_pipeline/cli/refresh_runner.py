@@ -5,6 +5,7 @@ What does not belong here: the options (`cli.refresh`).
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 
 from fullscript_pipeline import clock
 from fullscript_pipeline.api import AuthError, ClinicSession, FullscriptError, open_session
@@ -59,8 +60,8 @@ def refresh(settings: Settings, clinics: Sequence[str]) -> int:
                 code = NeedsConnect.exit_code if NeedsConnect.exit_code in {code, error.exit_code} else error.exit_code
         instance = open_instance(settings)
         add_clinic_partitions(instance, store)
-    open_warehouse(settings)
-    run_code, outcomes = execute_runs(instance, runs)
+    warehouse = open_warehouse(settings)
+    run_code, outcomes = execute_runs(instance, runs, partial(warehouse.tidy, only_if_due=True))
     remove_old_runs(instance, settings.keep_runs_days)
     if rows := [[run.label, _count_events(run), outcome.run_id] for run, outcome in outcomes]:
         print_data(format_columns(["clinic", "events", "run"], rows))

@@ -6,7 +6,7 @@ What does not belong here: which partitions to run (the commands).
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -39,9 +39,9 @@ class PlannedRun:
 
 
 def execute_runs(
-    instance: dg.DagsterInstance, runs: Sequence[PlannedRun]
+    instance: dg.DagsterInstance, runs: Sequence[PlannedRun], after_each: Callable[[], object] = lambda: None
 ) -> tuple[int, list[tuple[PlannedRun, Outcome]]]:
-    """Executes every run, even when others fail. Returns the exit code and the outcomes."""
+    """Executes every run, even when others fail, and calls `after_each`. Returns the exit code and the outcomes."""
     if not prints_json_lines():
         console_logging.quiet()
         _log_budget_waits()
@@ -61,6 +61,7 @@ def execute_runs(
             )
             outcomes.append((run, outcome))
             progress.end(run, outcome)
+            after_each()
     return _exit_code([outcome for _, outcome in outcomes]), outcomes
 
 

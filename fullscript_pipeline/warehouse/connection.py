@@ -148,8 +148,12 @@ class Warehouse:
                 con.execute(f"COPY FROM DATABASE {ALIAS} TO target")
             fresh.replace(path)
 
+    def has_many_files(self) -> bool:
+        """Whether a table of a lake has so many small files that reading it takes long."""
+        return False
+
     def tidy(self, *, only_if_due: bool = False) -> int | None:
-        """Does what a lake needs every day; with `only_if_due` not twice. None: nothing was done, as of a file."""
+        """Does what a lake needs every day, or once it has many files. None: nothing was done, as of a file."""
         return None
 
     @contextmanager

@@ -25,6 +25,12 @@ _TURN = int.from_bytes(b"fulllake")
 _HOLDER = """SELECT application_name, host(client_addr) FROM pg_stat_activity JOIN pg_locks USING (pid)
     WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = %s"""
 _IS_OLDER = "SELECT min(snapshot_time) < now() - %s::interval FROM lake.ducklake_snapshot"
+# Of a table, how many files are smaller than 10 MB, those with deleted rows among them.
+_SMALL_FILES = """SELECT coalesce(max(files), 0) FROM (
+    SELECT count(*) AS files FROM (
+        SELECT table_id FROM lake.ducklake_data_file WHERE end_snapshot IS NULL AND file_size_bytes < 10000000
+        UNION ALL SELECT table_id FROM lake.ducklake_delete_file WHERE end_snapshot IS NULL
+    ) small GROUP BY table_id) tables"""
 _READERS = """SELECT coalesce(array_agg(DISTINCT grantee::text), '{}') FROM information_schema.role_table_grants
     WHERE table_schema = %s AND privilege_type = 'SELECT' AND grantee <> current_user"""
 # Of each column: what DuckLake says of the table, and of its present files that hold a value.
@@ -68,6 +74,10 @@ class LakeCatalog:
     def has_snapshot_older_than(self, interval: str) -> bool:
         """Whether the oldest snapshot is older than an interval of PostgreSQL (`20 hours`)."""
         return self._value(_IS_OLDER, [interval]) is True
+
+    def most_small_files(self) -> int:
+        """How many small files the table has that has the most of them."""
+        return int(self._value(_SMALL_FILES))
 
     def narrow_statistics(self) -> None:
         """Sets a table's smallest and largest values to those of its files.

@@ -193,6 +193,28 @@ def test_upkeep_joins_small_files_and_keeps_every_row(lake: Lake) -> None:
     assert lake.tidy(only_if_due=True) is None, "the oldest snapshot is not a day old"
 
 
+def test_upkeep_is_due_when_a_table_has_many_files_and_nobody_else_writes(
+    lake: Lake, catalog: str, files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones, and those with deleted rows; a command that has pulled does not fail because others write."""
+    monkeypatch.setattr("fullscript_pipeline.warehouse.lake.MANY_FILES", 10)
+    assert lake.tidy() is not None
+    for number in range(9):
+        assert not lake.has_many_files()
+        with lake.write() as con:
+            con.execute(f"{PURGE}, ('patient', 'again')", [str(number)])
+    with lake.write() as con:
+        con.execute("DELETE FROM ops.purges WHERE subject = '5'")
+    assert lake.has_many_files()
+    other = open_lake(catalog, files, tmp_path / "two", lock_wait=0.3)
+    with lake.write():
+        assert other.tidy(only_if_due=True) is None
+    assert other.tidy(only_if_due=True) is not None
+    assert not lake.has_many_files()
+    assert _count(lake) == 17
+    other.close_if_unused()
+
+
 def _files_of(lake: Lake, table: str) -> int:
     with lake.read() as con:
         return int(

@@ -23,6 +23,7 @@ from fullscript_pipeline.orchestration.automation.failure_alerts import (
     tell_of_recoveries_sensor,
 )
 from fullscript_pipeline.orchestration.automation.jobs import catalog_daily, clinic_daily, clinic_refresh
+from fullscript_pipeline.orchestration.automation.lake_upkeep_job import lake_upkeep_sensor
 from fullscript_pipeline.orchestration.automation.portal_requests import portal_requests_sensor
 from fullscript_pipeline.orchestration.automation.refresh_requests import has_queued_refresh, requests_for
 from fullscript_pipeline.orchestration.runtime import (
@@ -209,6 +210,7 @@ def change_notices_sensor(context: dg.SensorEvaluationContext, state: StateResou
 ALL_SENSORS = (
     orphaned_runs_sensor,
     old_runs_sensor,
+    lake_upkeep_sensor,
     closed_backfills_sensor,
     connected_clinics_sensor,
     clinic_events_sensor,
