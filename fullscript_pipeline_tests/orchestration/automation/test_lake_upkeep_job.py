@@ -12,6 +12,7 @@ from fullscript_pipeline.maintenance import open_warehouse
 from fullscript_pipeline.orchestration.automation.lake_upkeep_job import lake_upkeep, lake_upkeep_sensor
 from fullscript_pipeline.orchestration.runtime import make_resources, open_instance
 from fullscript_pipeline.settings import load_settings
+from fullscript_pipeline.warehouse.lake import Lake
 from fullscript_pipeline_tests.helpers.lakes import lake_catalog
 from fullscript_pipeline_tests.helpers.pipeline import connected_pipeline
 from fullscript_pipeline_tests.helpers.postgres_server import PostgresServer
@@ -42,6 +43,7 @@ def test_the_sensor_requests_one_upkeep_and_a_pull_does_it_by_itself(
         open_instance(connected.settings) as instance,
     ):
         warehouse = open_warehouse(connected.settings)
+        assert isinstance(warehouse, Lake)
         for number in range(5):
             assert _tick(instance).run_requests == []
             with warehouse.write() as con:
