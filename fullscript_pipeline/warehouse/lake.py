@@ -6,6 +6,7 @@ stays attached, because to attach it takes half a second. What does not belong h
 (`lake_catalog`), any table.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -16,7 +17,7 @@ from weakref import WeakSet
 
 import duckdb
 
-from fullscript_pipeline.errors import Busy, ConfigurationError
+from fullscript_pipeline.errors import Busy, ConfigurationError, ServiceUnavailable
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse.attachment import ALIAS
 from fullscript_pipeline.warehouse.connection import KEEP_SNAPSHOTS, LOCK_WAIT_SECONDS, Warehouse
@@ -31,6 +32,7 @@ TIDY_AFTER = "20 hours"
 # A statement asks the bucket for every file of a table that it reads: with 250 files, each of a clinic-day's forty
 # statements that read `ops.pulls` took a fifth of a second.
 MANY_FILES = 100
+_log = logging.getLogger(__name__)
 
 
 class Lake(Warehouse):
@@ -127,16 +129,22 @@ class Lake(Warehouse):
     def tidy(self, *, only_if_due: bool = False) -> int | None:
         """Joins small files, and removes snapshots and files of KEEP_SNAPSHOTS ago. Returns how many files are left.
 
-        `only_if_due`: while others write without a pause, it is left to the next time.
+        `only_if_due`: raises nothing when others write without a pause or the catalog is away; the log says so.
         """
-        if not self.exists() or (only_if_due and not self._is_tidy_due()):
+        if not only_if_due:
+            return self._tidy_now() if self.exists() else None
+        try:
+            return self._tidy_now() if self.exists() and self._is_tidy_due() else None
+        except (Busy, ServiceUnavailable) as error:
+            _log.warning("The lake was not tidied, which the next run tries again. %s", error)
             return None
-        with suppress(Busy) if only_if_due else nullcontext(), self.maintain() as con:
+
+    def _tidy_now(self) -> int:
+        with self.maintain() as con:
             older = f"older_than => now() - INTERVAL '{KEEP_SNAPSHOTS}'"
             self._tidy(con, older, older)
             files = con.execute("SELECT sum(file_count + delete_file_count) FROM ducklake_table_info('warehouse')")
             return int((files.fetchone() or (0,))[0] or 0)
-        return None
 
     def _is_tidy_due(self) -> bool:
         return self._catalog.has_snapshot_older_than(TIDY_AFTER) or self.has_many_files()

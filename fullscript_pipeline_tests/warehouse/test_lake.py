@@ -194,9 +194,15 @@ def test_upkeep_joins_small_files_and_keeps_every_row(lake: Lake) -> None:
 
 
 def test_upkeep_is_due_when_a_table_has_many_files_and_nobody_else_writes(
-    lake: Lake, catalog: str, files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake,
+    catalog: str,
+    files: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Small ones, and those with deleted rows; a command that has pulled does not fail because others write."""
+    """Small ones, and those with deleted rows. A command that has pulled does not fail because others write, or because
+    the catalog is away."""
     monkeypatch.setattr("fullscript_pipeline.warehouse.lake.MANY_FILES", 10)
     assert lake.tidy() is not None
     for number in range(9):
@@ -207,8 +213,11 @@ def test_upkeep_is_due_when_a_table_has_many_files_and_nobody_else_writes(
         con.execute("DELETE FROM ops.purges WHERE subject = '5'")
     assert lake.has_many_files()
     other = open_lake(catalog, files, tmp_path / "two", lock_wait=0.3)
+    away = open_lake("host=127.0.0.1 port=9 user=nobody dbname=none", files, tmp_path / "three")
+    caplog.clear()
     with lake.write():
-        assert other.tidy(only_if_due=True) is None
+        assert (other.tidy(only_if_due=True), away.tidy(only_if_due=True)) == (None, None)
+    assert ["The lake was not tidied" in message for message in caplog.messages] == [True, True]
     assert other.tidy(only_if_due=True) is not None
     assert not lake.has_many_files()
     assert _count(lake) == 17
