@@ -9,6 +9,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from fullscript_pipeline.cli.main import main
 from fullscript_pipeline.maintenance import open_warehouse
+from fullscript_pipeline.orchestration.automation.jobs import clinic_daily
 from fullscript_pipeline.orchestration.automation.lake_upkeep_job import lake_upkeep, lake_upkeep_sensor
 from fullscript_pipeline.orchestration.runtime import make_resources, open_instance
 from fullscript_pipeline.settings import load_settings
@@ -28,6 +29,12 @@ def test_a_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FULLSCRIPT_DATA_DIR", str(tmp_path / "data"))
     with open_instance(load_settings()) as instance:
         assert _tick(instance).skip_message == "No table of a lake has many small files."
+
+
+def test_it_goes_before_the_clinics_of_a_night() -> None:
+    """In a queue of fifty clinics it would be the last, when nobody needs it."""
+    upkeep, clinic = (int((job.tags or {}).get("dagster/priority", "0")) for job in (lake_upkeep, clinic_daily))
+    assert upkeep > clinic
 
 
 @pytest.mark.check_all
