@@ -16,7 +16,7 @@ from fullscript_pipeline_tests.helpers.redis_server import RedisServer
 from fullscript_pipeline_tests.helpers.s3_server import Bucket, S3Server
 from fullscript_pipeline_tests.helpers.table_hash import differing_tables
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(14400)]
 
 
 def test_a_killed_pull_goes_on_on_another_machine(
