@@ -153,7 +153,7 @@ class Warehouse:
         return False
 
     def tidy(self, *, only_if_due: bool = False) -> int | None:
-        """Does what a lake needs every day, or once it has many files. None: nothing was done, as of a file."""
+        """Does what a lake needs; `only_if_due`: once a day, or when it has many files. None: nothing was done."""
         return None
 
     @contextmanager

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 import duckdb
 
-from fullscript_pipeline.errors import Busy, ConfigurationError, ServiceUnavailable
+from fullscript_pipeline.errors import ConfigurationError, PipelineError
 from fullscript_pipeline.private_files import private_files
 from fullscript_pipeline.warehouse.attachment import ALIAS
 from fullscript_pipeline.warehouse.connection import KEEP_SNAPSHOTS, LOCK_WAIT_SECONDS, Warehouse
@@ -129,14 +129,16 @@ class Lake(Warehouse):
     def tidy(self, *, only_if_due: bool = False) -> int | None:
         """Joins small files, and removes snapshots and files of KEEP_SNAPSHOTS ago. Returns how many files are left.
 
-        `only_if_due`: raises nothing when others write without a pause or the catalog is away; the log says so.
+        `only_if_due`: what prevents it is told in the log and not raised, because other clinics are still to be pulled.
         """
         if not only_if_due:
             return self._tidy_now() if self.exists() else None
         try:
             return self._tidy_now() if self.exists() and self._is_tidy_due() else None
-        except (Busy, ServiceUnavailable) as error:
-            _log.warning("The lake was not tidied, which the next run tries again. %s", error)
+        except (PipelineError, duckdb.Error) as error:
+            # DuckDB's text may quote a value.
+            why = error if isinstance(error, PipelineError) else type(error).__name__
+            _log.warning("The lake was not tidied; the next run tries again. %s", why)
             return None
 
     def _tidy_now(self) -> int:

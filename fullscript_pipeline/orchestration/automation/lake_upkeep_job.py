@@ -3,10 +3,13 @@
 What does not belong here: how that is done (`warehouse.lake`).
 """
 
+from datetime import timedelta
+
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PRIORITY_TAG
 
+from fullscript_pipeline import clock
 from fullscript_pipeline.orchestration.assets import pipeline_errors_as_failures
 from fullscript_pipeline.orchestration.runtime import StateResource, WarehouseResource
 from fullscript_pipeline.plural import counted
@@ -51,4 +54,8 @@ def lake_upkeep_sensor(
     going_on = dg.RunsFilter(job_name=lake_upkeep.name, statuses=NOT_FINISHED_STATUSES)
     if context.instance.get_run_records(going_on, limit=1):
         return dg.SkipReason("The upkeep of the lake is going on.")
+    an_hour_ago = clock.real_now() - timedelta(hours=1)
+    failed = dg.RunsFilter(job_name=lake_upkeep.name, statuses=[dg.DagsterRunStatus.FAILURE], updated_after=an_hour_ago)
+    if context.instance.get_run_records(failed, limit=1):
+        return dg.SkipReason("The upkeep of the lake failed less than an hour ago; its run says why.")
     return dg.RunRequest()

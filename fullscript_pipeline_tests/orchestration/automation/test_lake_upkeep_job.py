@@ -56,8 +56,12 @@ def test_the_sensor_requests_one_upkeep_and_a_pull_does_it_by_itself(
             with warehouse.write() as con:
                 con.execute("INSERT INTO ops.purges (kind, subject) VALUES ('patient', ?)", [str(number)])
         assert len(_tick(instance).run_requests or []) == 1
-        instance.create_run_for_job(lake_upkeep, status=dg.DagsterRunStatus.STARTED)
-        assert _tick(instance).skip_message == "The upkeep of the lake is going on."
+        for status, says in {
+            dg.DagsterRunStatus.FAILURE: "The upkeep of the lake failed less than an hour ago; its run says why.",
+            dg.DagsterRunStatus.STARTED: "The upkeep of the lake is going on.",
+        }.items():
+            instance.create_run_for_job(lake_upkeep, status=status)
+            assert _tick(instance).skip_message == says
         monkeypatch.setattr(sys, "argv", ["fullscript-pipeline", "pull", "--only", "patients"])
         with pytest.raises(SystemExit) as stopped:
             main()
